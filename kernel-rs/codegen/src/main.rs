@@ -1,0 +1,3 @@
+//! Writes the prost types of `proto/` into the collector.
+
+fn main() {}

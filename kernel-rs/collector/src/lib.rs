@@ -1,0 +1,1 @@
+//! Loads the eBPF programs and reads, logs and encodes what they measure.

@@ -1,0 +1,2 @@
+//! Layouts shared by the eBPF programs and the user side.
+#![no_std]

@@ -1,0 +1,3 @@
+//! Relays frames between two interfaces after a known delay.
+
+fn main() {}
