@@ -9,10 +9,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/say.sh
-. scripts/lib/versions.sh
+. scripts/lib/tools.sh
 
 mode=${1:-build}
-[ $# -le 1 ] && { [ "$mode" = build ] || [ "$mode" = --check ]; } || fail "usage: scripts/build-ebpf.sh [--check]"
+case "$#:$mode" in
+  0:build | 1:--check) ;;
+  *) fail "usage: scripts/build-ebpf.sh [--check]" ;;
+esac
 
 root=$PWD
 locked=()

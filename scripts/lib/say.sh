@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# How the scripts talk: one line a step with its seconds, the whole log kept and shown only when a step fails.
+# How the scripts talk: one line a step with its seconds; the whole log is kept, and shown when the step fails.
 
 LATSCOPE_LOGS="${LATSCOPE_LOGS:-$(mktemp -d "${TMPDIR:-/tmp}/latscope-logs.XXXXXX")}"
 export LATSCOPE_LOGS
 
 say() { printf 'latscope: %s\n' "$*"; }
 
+# fail WHAT [MORE...]: ends the script; MORE are lines that say what to do.
 fail() {
   printf 'latscope: error: %s\n' "$1" >&2
   shift
@@ -13,37 +14,52 @@ fail() {
   exit 1
 }
 
-now_ms() { local t=${EPOCHREALTIME/[^0-9]/}; printf '%s' "$((t / 1000))"; }
+now_ms() {
+  local micros=${EPOCHREALTIME/[^0-9]/}
+  printf '%s' $((micros / 1000))
+}
 
-# since START_MS: the seconds gone by, as "12.3 s".
-since() { local ms=$(($(now_ms) - $1)); printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100)); }
+# since START_MS: the time gone by, as "12.3 s".
+since() {
+  local ms=$(($(now_ms) - $1))
+  printf '%d.%d s' $((ms / 1000)) $((ms % 1000 / 100))
+}
 
-# step NAME COMMAND...: runs the command with its output in a log file. A terminal sees the log's last line move.
-# Returns the command's exit code.
+# A descriptor that never has anything to read, so that waiting needs no process that would outlive its script.
+exec {NEVER}<> <(:)
+
+# watch NAME LOG START_MS: shows that a long step is alive, for as long as the calling script lives. A terminal sees the
+# log's last line; anything else gets a line twice a minute.
+watch() {
+  local period=30 last
+  [ -t 1 ] && period=0.5
+  while kill -0 $$ 2>/dev/null; do
+    read -r -t "$period" -u "$NEVER" last || true
+    last=$(tail -c 400 "$2" | tr '\r\033' '\n ' | sed '/^[[:space:]]*$/d' | tail -n 1)
+    if [ -t 1 ]; then printf '\r\033[K  %s %s  %.70s' "$1" "$(since "$3")" "$last"; else printf '  %s %s  %.100s\n' "$1" "$(since "$3")" "$last"; fi
+  done
+}
+
+# step NAME COMMAND...: runs the command with its output in a log file, sets STEP_LOG and STEP_TIME, returns the command's
+# exit code. A command that ends with 77 is skipped, and its last line says why.
 step() {
-  local name=$1 start code=0 log pid
+  local name=$1 start watcher code=0
   shift
-  log="$LATSCOPE_LOGS/${name//[^A-Za-z0-9]/-}.log"
+  STEP_LOG="$LATSCOPE_LOGS/${name//[^A-Za-z0-9]/-}.log"
   start=$(now_ms)
-  if [ -t 1 ]; then
-    "$@" >"$log" 2>&1 &
-    pid=$!
-    while kill -0 "$pid" 2>/dev/null; do
-      printf '\r\033[K  %s  %s  %.60s' "$name" "$(since "$start")" "$(tail -c 400 "$log" | tr '\r\033' '\n ' | tail -n 1)"
-      sleep 0.5
-    done
-    wait "$pid" || code=$?
-    printf '\r\033[K'
-  else
-    "$@" >"$log" 2>&1 || code=$?
-  fi
+  : >"$STEP_LOG"
+  watch "$name" "$STEP_LOG" "$start" &
+  watcher=$!
+  "$@" >"$STEP_LOG" 2>&1 </dev/null || code=$?
+  kill "$watcher" && wait "$watcher" 2>/dev/null
+  [ ! -t 1 ] || printf '\r\033[K'
+  STEP_TIME=$(since "$start")
   case $code in
-    0) say "$name $(since "$start")" ;;
-    77) say "$name skipped: $(tail -n 1 "$log")" ;;
+    0) say "$name $STEP_TIME" ;;
+    77) say "$name skipped: $(tail -n 1 "$STEP_LOG")" ;;
     *)
-      say "$name FAILED after $(since "$start") (exit code $code)"
-      tail -n 120 "$log" | sed 's/^/  | /'
-      say "whole log: $log"
+      say "$name FAILED after $STEP_TIME (exit code $code); the end of $STEP_LOG:"
+      tail -n 150 "$STEP_LOG" | sed 's/^/  | /'
       ;;
   esac
   return "$code"
