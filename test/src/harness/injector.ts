@@ -1,0 +1,53 @@
+import { eventually } from "./eventually.js";
+import type { LineProcess } from "./lines.js";
+import { Namespace } from "./netns.js";
+import type { Scope } from "./scope.js";
+import { frame, type Segment } from "./tcp.js";
+import { ready, RELAY } from "./topology.js";
+
+/** Interfaces of the injector's namespace: what goes out of one comes in at the other. */
+export const WIRE = { a: "wire-a", b: "wire-b" } as const;
+
+/** A step of a hand-made conversation: a segment, or a time to let pass, in milliseconds. */
+export type Step = Segment | { readonly waitMs: number };
+
+/**
+ * Sends hand-made segments over a veth pair. Seen from interface `wire-a`, segments of end `a` are egress, those of end `b` ingress.
+ */
+export class Injector {
+  readonly namespace: Namespace;
+  readonly #process: LineProcess;
+  #syncs = 0;
+
+  private constructor(namespace: Namespace, process: LineProcess) {
+    this.namespace = namespace;
+    this.#process = process;
+  }
+
+  static async start(scope: Scope): Promise<Injector> {
+    const namespace = await Namespace.create(scope);
+    await namespace.output(["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
+    await namespace.ip(
+      `link add ${WIRE.a} type veth peer name ${WIRE.b}`,
+      `link set ${WIRE.a} up`,
+      `link set ${WIRE.b} up`,
+    );
+    await eventually("the wire is up", async () => {
+      const links = (await namespace.json(["ip", "-json", "link", "show", "type", "veth"])) as { operstate: string }[];
+      return links.length === 2 && links.every((link) => link.operstate === "UP");
+    });
+    const process = namespace.start(scope, [RELAY, "inject", WIRE.a, WIRE.b]);
+    await ready(process);
+    return new Injector(namespace, process);
+  }
+
+  /** Sends the segments in order, with at least the waits between them; resolves when the last is out. */
+  async play(...steps: readonly Step[]): Promise<void> {
+    const word = `sync-${String(++this.#syncs)}`;
+    const lines = steps.map((step) =>
+      "waitMs" in step ? `wait ${String(Math.round(step.waitMs * 1000))}us` : `${step.from} ${frame(step)}`,
+    );
+    this.#process.write(`${[...lines, `sync ${word}`].join("\n")}\n`);
+    await this.#process.lineWhere((line) => line === word);
+  }
+}
