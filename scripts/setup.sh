@@ -103,6 +103,11 @@ if ! is_done build "$build_hash" || [ ! -e kernel-rs/addon/latscope.node ] || [ 
 fi
 
 if [ "$level" = test ]; then
+  relay_hash=$(hash_of Cargo.toml Cargo.lock test/relay)
+  if ! is_done relay "$relay_hash" || [ ! -x "${CARGO_TARGET_DIR:-target}/release/latscope-relay" ]; then
+    setup_step relay cargo build --locked --release --package latscope-relay
+    remember relay "$relay_hash"
+  fi
   [ -x "$BPF_LINKER_ROOT/bin/bpf-linker" ] || setup_step bpf-linker install_bpf_linker
   [ -x "$GRPCURL_ROOT/grpcurl" ] ||
     setup_step grpcurl env GOBIN="$GRPCURL_ROOT" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION"
