@@ -89,7 +89,7 @@ describe("the injector", () => {
     ["IPv6", true],
   ])("%s: a real stack takes its segments for real", async (_, ipv6) => {
     const injector = await Injector.start(scope);
-    await injector.namespace.output(["sysctl", "-qw", `net.ipv6.conf.${WIRE.b}.disable_ipv6=0`]);
+    await injector.namespace.sysctl(`ipv6/conf/${WIRE.b}/disable_ipv6`, 0);
     await injector.namespace.ip(
       `link set ${WIRE.b} address 02:4c:00:00:00:02`,
       `address add 10.78.0.2/24 dev ${WIRE.b}`,

@@ -26,7 +26,7 @@ export class Injector {
 
   static async start(scope: Scope): Promise<Injector> {
     const namespace = await Namespace.create(scope);
-    await namespace.output(["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"]);
+    await namespace.sysctl("ipv6/conf/default/disable_ipv6", 1);
     await namespace.ip(
       `link add ${WIRE.a} type veth peer name ${WIRE.b}`,
       `link set ${WIRE.a} up`,

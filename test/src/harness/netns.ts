@@ -56,6 +56,11 @@ export class Namespace {
     await output(["ip", "-netns", this.name, "-batch", "-"], { input: `${lines.join("\n")}\n` });
   }
 
+  /** Sets a variable of /proc/sys/net: `sysctl("ipv6/conf/all/disable_ipv6", 1)`. */
+  async sysctl(variable: string, value: number): Promise<void> {
+    await this.output(["tee", `/proc/sys/net/${variable}`], { input: String(value) });
+  }
+
   /** `ip -json` or `tc -json` in here, parsed. */
   async json(command: readonly string[]): Promise<unknown> {
     const text = await this.output(command);

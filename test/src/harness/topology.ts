@@ -55,7 +55,7 @@ export async function relayed(scope: Scope, options: RelayOptions): Promise<Rela
     Namespace.create(scope),
   ]);
   // The relay's own stack must not answer or add anything.
-  await relay.output(["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]);
+  await relay.sysctl("ipv6/conf/default/disable_ipv6", 1);
   await relay.ip(
     `link add near type veth peer name ${CLIENT.interface} netns ${client.name}`,
     `link add far type veth peer name ${SERVER.interface} netns ${server.name}`,
@@ -78,8 +78,8 @@ export async function relayed(scope: Scope, options: RelayOptions): Promise<Rela
   };
 }
 
-/** The relay and injector, as cargo builds it. */
-export const RELAY = inRepository("target/release/latscope-relay");
+/** The relay and injector, where cargo builds it. */
+export const RELAY = `${process.env["CARGO_TARGET_DIR"] ?? inRepository("target")}/release/latscope-relay`;
 
 /** Waits for the relay's or injector's latch. */
 export async function ready(running: LineProcess): Promise<void> {
