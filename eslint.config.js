@@ -8,7 +8,14 @@ export default defineConfig(
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: {
+        projectService: {
+          allowDefaultProject: ["vitest.config.ts", "*/vitest.config.ts", "clients/*/vitest.config.ts"],
+        },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
     rules: {
       // Numbers in messages are ports, counts and nanoseconds: their default form is the wanted one.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
@@ -19,6 +26,14 @@ export default defineConfig(
   },
   {
     files: ["**/*.js", "**/*.cjs"],
-    languageOptions: { globals: { console: "readonly", process: "readonly", require: "readonly", module: "writable", __dirname: "readonly" } },
+    languageOptions: {
+      globals: {
+        console: "readonly",
+        process: "readonly",
+        require: "readonly",
+        module: "writable",
+        __dirname: "readonly",
+      },
+    },
   },
 );
