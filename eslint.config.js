@@ -8,14 +8,7 @@ export default defineConfig(
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: {
-      parserOptions: {
-        projectService: {
-          allowDefaultProject: ["vitest.config.ts", "*/vitest.config.ts", "clients/*/vitest.config.ts"],
-        },
-        tsconfigRootDir: import.meta.dirname,
-      },
-    },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       // Numbers in messages are ports, counts and nanoseconds: their default form is the wanted one.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
@@ -24,6 +17,8 @@ export default defineConfig(
       eqeqeq: "error",
     },
   },
+  // These belong to no tsconfig.
+  { files: ["**/vitest.config.ts"], extends: [tseslint.configs.disableTypeChecked] },
   {
     files: ["**/*.js", "**/*.cjs"],
     languageOptions: {

@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/lib/say.sh
 . scripts/lib/tools.sh
+. scripts/lib/ebpf-env.sh
 
 mode=${1:-build}
 case "$#:$mode" in
@@ -33,7 +34,7 @@ for tool in "$EBPF_CARGO" "$EBPF_RUSTC" "$linker" "$objcopy" "$nm" "$objdump" "$
   command -v "$tool" >/dev/null || fail "$tool is missing" "run scripts/setup.sh test (as root): it installs the eBPF toolchain"
 done
 
-mapfile -t bins < <(awk '/^\[/ { bin = ($0 == "[[bin]]") } bin && /^name *=/ { gsub(/.*= *"|".*/, ""); print }' kernel-rs/probes/Cargo.toml)
+mapfile -t bins < <(ebpf_bins)
 
 tools() {
   "$EBPF_RUSTC" -vV | awk '/^release:/ { print "rustc " $2 } /^LLVM version:/ { print "rustc-llvm " $3 }'
@@ -47,14 +48,13 @@ fetch() {
 }
 
 build() {
-  local flags=('--cfg=bpf_target_arch="x86_64"' -Cdebuginfo=2 -Clink-arg=--btf
+  local flags=("$EBPF_CFG" -Cdebuginfo=2 -Clink-arg=--btf
     -Clink-arg=--cpu-features=+allows-misaligned-mem-access "-Clinker=$linker"
     "--remap-path-prefix=$root=/src")
-  local src bootstrap=aya_ebpf bin
+  local src
   for src in "$cargo_home"/registry/src/*; do flags+=("--remap-path-prefix=$src=/crates"); done
-  for bin in "${bins[@]}"; do bootstrap+=,${bin//-/_}; done
   env -u RUSTFLAGS -u RUSTC_WRAPPER -u CARGO_BUILD_TARGET -u CARGO_INCREMENTAL \
-    RUSTC="$EBPF_RUSTC" RUSTC_BOOTSTRAP="$bootstrap" CARGO_TARGET_DIR="$target" \
+    RUSTC="$EBPF_RUSTC" RUSTC_BOOTSTRAP="$(ebpf_features)" CARGO_TARGET_DIR="$target" \
     CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f'; printf '%s' "${flags[*]}")" \
     "$EBPF_CARGO" build "${locked[@]}" --package latscope-probes --bins --release --target bpfel-unknown-none
 }
