@@ -62,10 +62,10 @@ install_packages() {
 
 install_bpf_linker() {
   # llvm-sys looks for llvm-config and an unversioned libLLVM.so below one folder; Debian's packages have them in two.
-  local prefix code=0
+  local prefix code=0 libraries=(/usr/lib/*/libLLVM.so."$LLVM_MAJOR".*)
   prefix=$(mktemp -d) && mkdir "$prefix/bin" "$prefix/lib" &&
     ln -s "/usr/lib/llvm-$LLVM_MAJOR/bin/llvm-config" "$prefix/bin/llvm-config" &&
-    ln -s "$(readlink -f "/usr/lib/llvm-$LLVM_MAJOR/lib/libLLVM.so.1")" "$prefix/lib/libLLVM.so" &&
+    ln -s "${libraries[0]}" "$prefix/lib/libLLVM.so" &&
     LLVM_PREFIX=$prefix cargo install bpf-linker --version "$BPF_LINKER_VERSION" --locked --no-default-features \
       --features "llvm-$LLVM_MAJOR" --root "$BPF_LINKER_ROOT" --force || code=$?
   rm -rf "$prefix"

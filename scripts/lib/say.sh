@@ -59,7 +59,7 @@ step() {
     77) say "$name skipped: $(tail -n 1 "$STEP_LOG")" ;;
     *)
       say "$name FAILED after $STEP_TIME (exit code $code); the end of $STEP_LOG:"
-      tail -n 150 "$STEP_LOG" | sed 's/^/  | /'
+      tail -n 100 "$STEP_LOG" | sed 's/^/  | /'
       ;;
   esac
   return "$code"
