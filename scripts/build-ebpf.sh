@@ -69,7 +69,7 @@ inspect() {
   [ -z "$bad" ] || fail "$2: undefined symbols" "$bad"
   [ "$("$readelf" --string-dump=license "$1" 2>/dev/null | awk '/\]/ { sub(/.*\] +/, ""); print; exit }')" = "Dual MIT/GPL" ] ||
     fail "$2: section \"license\" is not \"Dual MIT/GPL\": GPL-only helpers would be refused"
-  "$readelf" --sections "$1" | grep -qF .BTF || fail "$2: no .BTF section"
+  [[ "$("$readelf" --sections "$1")" == *" .BTF "* ]] || fail "$2: no .BTF section"
   bad=$("$objdump" -dr --no-show-raw-insn "$1" | awk '$2 == "R_BPF_64_32" && $3 ~ /^(memset|memcpy|memmove|memcmp|bcmp)$/ { n[$3]++ } END { for (f in n) printf " %s x%d", f, n[f] }')
   [ -z "$bad" ] || say "eBPF $2: calls$bad: byte loops, where a shorter copy is expanded in line"
 }
