@@ -1,0 +1,40 @@
+//! Classes: distinct session masks. Counters and histograms are kept by class, so that their cost does not grow with the
+//! number of sessions; the user side adds the classes of a session.
+
+use crate::{layout, metric::PACKET_METRICS, refusal::REASONS};
+
+/// Classes of one generation. Two banks, by the generation's low bit.
+pub const CLASSES: usize = 128;
+/// Places tried for a mask before its samples are counted as lost for want of one.
+pub const PROBES: usize = 8;
+/// No class could be had.
+pub const NONE: u16 = u16::MAX;
+
+/// Counters of a class on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ClassStats {
+    /// Latencies told apart, by metric.
+    pub measured: [u64; PACKET_METRICS],
+    /// Round trips not reported, by reason.
+    pub refused_rtt: [u64; REASONS],
+    /// Latencies of other metrics not reported, by reason.
+    pub refused: [u64; REASONS],
+}
+layout!(ClassStats, 8 * (PACKET_METRICS + 2 * REASONS));
+
+/// Refusals that belong to no flow (fragments, malformed packets) by group, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct GroupStats {
+    /// Latencies not reported, by reason.
+    pub refused: [u64; REASONS],
+}
+layout!(GroupStats, 8 * REASONS);
+
+/// The preferred place of a mask in the class table.
+#[inline(always)]
+#[must_use]
+pub const fn place(mask: u64) -> usize {
+    (mask.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize & (CLASSES - 1)
+}

@@ -1,0 +1,104 @@
+//! What the user side tells the programs: which sessions there are, and how a flow is classified.
+//!
+//! Everything here exists twice, selected by the low bit of [`Control::generation`]: the user side writes the bank that
+//! is not in use and then flips with one store, so a change of one session never tears another's filter.
+
+use crate::{flow::GROUPS, layout, metric::PACKET_METRICS};
+
+/// The one word that flips banks, and the one that wakes the reader; the only entry of its map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Control {
+    /// Current generation of the session set; its low bit selects the bank.
+    pub generation: u32,
+    /// Set by a reader that is about to sleep: the next record wakes it. Cleared by the program.
+    pub wake: u32,
+}
+layout!(Control, 8);
+
+/// The session set of one generation.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Sessions that want each metric.
+    pub wants: [u64; PACKET_METRICS],
+    /// Sessions of each flow group.
+    pub group: [u64; GROUPS],
+    /// [`CAP_PLANES`]-bit start values of the rate caps, bit-sliced: a counter overflows when its session's cap is reached.
+    pub cap: [u64; CAP_PLANES],
+    /// Filter clauses that do not ask for a direction, and those that ask for outbound, inbound, forwarded.
+    pub direction: [[u64; CLAUSES]; 4],
+    /// Exclude clauses, likewise.
+    pub exclude_direction: [[u64; CLAUSES]; 4],
+    /// Sessions without any filter clause.
+    pub unfiltered: u64,
+    /// Sessions with an exclude clause.
+    pub excluding: u64,
+    /// [`field`] bits: fields that any clause asks for.
+    pub fields: u32,
+    /// Groups that are in use, as a bit mask.
+    pub groups: u32,
+}
+layout!(
+    Config,
+    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 2) + 8
+);
+
+/// Filter clauses a session can have.
+pub const CLAUSES: usize = 8;
+/// Bits of a rate cap: samples a second and CPU below 2^20.
+pub const CAP_PLANES: usize = 20;
+
+/// The value of every classification table: word c holds, bit by session, whether clause c accepts. A flow belongs to a
+/// session when some word has its bit set in every table.
+pub type Clauses = [u64; CLAUSES];
+
+/// Key of the classification trie: what is looked up, in which bank, then the address or port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrieKey {
+    /// [`field`] bit, whole.
+    pub field: u32,
+    /// Bank: low bit of the generation.
+    pub bank: u32,
+    /// Address as on the wire (IPv4 in the first 4 bytes), or a port as on the wire in the first 2.
+    pub data: [u32; 4],
+}
+layout!(TrieKey, 24);
+
+/// Prefix length of a [`TrieKey`] before its `data` begins.
+pub const TRIE_PREFIX: u32 = 64;
+
+/// Fields of a filter, as bits. In a [`TrieKey`] IPv4 and IPv6 addresses are told apart by [`field::IPV6`], exclude
+/// clauses by [`field::EXCLUDE`].
+pub mod field {
+    /// Client's address.
+    pub const CLIENT: u32 = 1;
+    /// Server's address.
+    pub const SERVER: u32 = 2;
+    /// Either side's address.
+    pub const EITHER: u32 = 4;
+    /// Client's port.
+    pub const CLIENT_PORT: u32 = 8;
+    /// Server's port.
+    pub const SERVER_PORT: u32 = 16;
+    /// Either side's port.
+    pub const EITHER_PORT: u32 = 32;
+    /// Outer VLAN id.
+    pub const VLAN: u32 = 64;
+    /// Who opened it.
+    pub const DIRECTION: u32 = 128;
+    /// Fields are those of IPv6.
+    pub const IPV6: u32 = 1 << 30;
+    /// The clause excludes.
+    pub const EXCLUDE: u32 = 1 << 31;
+}
+
+/// What an interface is to the engine; value of the interface table, by ifindex.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Interface {
+    /// Groups that look at it, as a bit mask.
+    pub groups: u32,
+}
+layout!(Interface, 4);

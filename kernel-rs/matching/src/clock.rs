@@ -1,0 +1,18 @@
+//! Time, asked for only when something is stored or matched: in the kernel it costs as much as the rest of a packet.
+
+/// Tells the time of the packet at hand, ns.
+pub trait Clock {
+    /// Time of the packet; the same for every call about one packet.
+    fn now(&mut self) -> u64;
+}
+
+/// A time that is known.
+impl Clock for u64 {
+    fn now(&mut self) -> u64 {
+        *self
+    }
+}
+
+/// Latencies beyond this are starts that were never answered (ACCURACY.md 23): TCP gives up retransmitting at this
+/// interval (RFC 6298, 2.4 bounds the timer from above at 60 s or more; Linux uses 120 s).
+pub const TIMEOUT_NS: u64 = 120_000_000_000;

@@ -1,0 +1,148 @@
+//! The sending side of a round trip: which segments may start one (ACCURACY.md 5 to 8).
+
+use latscope_events::{
+    flow::{Direction, SLOTS, direction, slot},
+    refusal,
+};
+
+use crate::{
+    Clock, Segment, Sink,
+    cell::{claim, peek, publish},
+    segment::distance,
+};
+
+/// Takes note of what a direction sends.
+#[inline(always)]
+pub fn sent(way: &mut Direction, segment: &Segment, clock: &mut impl Clock, sink: &mut impl Sink) {
+    let edge = edge(way, segment);
+    if segment.is_empty() {
+        if way.flags & direction::SENT == 0 {
+            start_at(way, segment.seq);
+        }
+        return;
+    }
+    let end = segment.end();
+    if way.flags & direction::SENT == 0 {
+        // The first segment of a flow joined midway may have been sent before.
+        start_at(way, end);
+        sink.refused_rtt(refusal::JOINED_MIDWAY, 1);
+        return;
+    }
+    let ahead = distance(segment.seq, way.right);
+    if ahead < 0 {
+        sent_again(way, segment, edge, clock, sink);
+        return;
+    }
+    if ahead > 0 {
+        way.hole_start = way.right;
+        way.hole_end = segment.seq;
+    }
+    way.right = end;
+    let place = usize::from(way.head) & (SLOTS - 1);
+    if peek(&way.slots[place]) == 0 && end.wrapping_sub(way.left) < slot::WINDOW {
+        way.head = way.head.wrapping_add(1);
+        publish(&mut way.slots[place], slot::pack(end, clock.now()));
+    } else {
+        follow_edge(way, segment, edge, clock);
+        sink.refused_rtt(refusal::SLOTS_FULL, 1);
+    }
+}
+
+/// Begins to know a direction: everything before `right` is history.
+#[inline(always)]
+pub fn start_at(way: &mut Direction, right: u32) {
+    way.right = right;
+    way.left = right;
+    way.flags |= direction::SENT | direction::ACKED;
+}
+
+/// Whether the segment is the first to carry its `TSval`, newer than any seen on any packet of the direction, pure ACKs
+/// included (ACCURACY.md 6). The first packet of all is none: the tick may have begun before it.
+#[inline(always)]
+fn edge(way: &mut Direction, segment: &Segment) -> bool {
+    if segment.timestamps == 0 {
+        return false;
+    }
+    let known = way.flags & direction::TIMESTAMPS != 0;
+    let newer = !known || distance(segment.tsval, way.ts_max) > 0;
+    if newer {
+        way.ts_max = segment.tsval;
+        way.flags |= direction::TIMESTAMPS;
+    }
+    newer && known
+}
+
+/// A segment below `right`: sent before, or late. Whatever of the bytes from its start on is in flight is ambiguous: an
+/// acknowledgement may have waited for this segment, or answer the other copy.
+#[inline(always)]
+fn sent_again(
+    way: &mut Direction,
+    segment: &Segment,
+    edge: bool,
+    clock: &mut impl Clock,
+    sink: &mut impl Sink,
+) {
+    let end = segment.end();
+    let mut dropped = drop_from(way, segment.seq);
+    let late = way.hole_start != way.hole_end
+        && distance(segment.seq, way.hole_start) >= 0
+        && distance(end, way.hole_end) <= 0;
+    if late && segment.seq == way.hole_start {
+        way.hole_start = end;
+    }
+    if distance(end, way.right) > 0 {
+        way.right = end;
+    }
+    if edge {
+        follow_edge(way, segment, edge, clock);
+    } else if way.edge_time != 0
+        && segment.timestamps != 0
+        && segment.tsval == way.edge_tsval
+        && distance(segment.seq, way.edge_end) < 0
+    {
+        // Sent again inside one tick: both copies carry the same TSval.
+        way.edge_time = 0;
+        dropped += 1;
+    }
+    if late {
+        // The late segment itself was never followed.
+        sink.refused_rtt(refusal::REORDERED, dropped + 1);
+    } else if dropped > 0 {
+        sink.refused_rtt(refusal::RETRANSMITTED, dropped);
+    }
+}
+
+/// Drops every measurement of bytes from `seq` on; returns how many.
+///
+/// In the kernel a function of its own, which the verifier walks once.
+#[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "bpf", inline(never))]
+extern "C" fn drop_from(way: *mut Direction, seq: u32) -> u32 {
+    // SAFETY: the verifier asks for the check; callers pass a reference.
+    let Some(way) = (unsafe { way.as_mut() }) else {
+        return 0;
+    };
+    let mut dropped = 0;
+    for _ in 0..SLOTS {
+        let place = usize::from(way.head.wrapping_sub(1)) & (SLOTS - 1);
+        let newest = peek(&way.slots[place]);
+        if newest == 0 || slot::beyond(newest, seq) >= 0 {
+            break;
+        }
+        if claim(&mut way.slots[place]) != 0 {
+            dropped += 1;
+        }
+        way.head = way.head.wrapping_sub(1);
+    }
+    dropped
+}
+
+/// Follows a segment by its timestamp where its bytes are ambiguous or no slot is free; one at a time.
+#[inline(always)]
+fn follow_edge(way: &mut Direction, segment: &Segment, edge: bool, clock: &mut impl Clock) {
+    if edge && way.edge_time == 0 {
+        way.edge_tsval = segment.tsval;
+        way.edge_end = segment.end();
+        way.edge_time = clock.now();
+    }
+}

@@ -1,0 +1,126 @@
+//! A TCP flow from its first answer to its end.
+
+use latscope_events::{
+    flow::{Direction, Flow, direction, state, track},
+    pending::{Pending, flags},
+    refusal,
+};
+
+use crate::{
+    Clock, Segment, Sink, acknowledgement, data, handshake,
+    segment::{RST, SYN},
+};
+
+/// Side of a flow whose opener was not seen.
+pub const UNKNOWN: u8 = 2;
+
+/// Fills a zeroed flow with what its first packets, in `pending`, tell: who opened it and what was sent so far.
+#[inline(always)]
+pub fn adopt(flow: &mut Flow, pending: &Pending, segment: &Segment) {
+    let opened = pending.flags & flags::SYN != 0 && segment.flags & SYN != 0;
+    flow.opener = if opened { pending.side } else { UNKNOWN };
+    let way = &mut flow.direction[usize::from(pending.side & 1)];
+    data::start_at(way, pending.end);
+    way.home = pending.home;
+    way.home_seen = pending.seen;
+    way.ttl = pending.ttl;
+    if pending.flags & flags::TIMESTAMPS != 0 {
+        way.ts_max = pending.tsval;
+        way.flags |= direction::TIMESTAMPS;
+    }
+    if pending.flags & flags::LOCAL != 0 {
+        way.flags |= direction::LOCAL;
+    }
+}
+
+/// The packet that made `pending` a flow, the first from the other side. Returns whether that packet is yet to be taken as
+/// a [`segment_of`] the flow: it is not when it was part of a handshake.
+#[inline(always)]
+pub fn answer(
+    flow: &mut Flow,
+    pending: &Pending,
+    side: u8,
+    segment: &Segment,
+    clock: &mut impl Clock,
+    sink: &mut impl Sink,
+) -> bool {
+    if pending.flags & flags::DATA != 0 && flow.track & track::RTT != 0 {
+        sink.refused_rtt(refusal::JOINED_MIDWAY, 1);
+    }
+    if segment.flags & SYN == 0 {
+        return true;
+    }
+    let end = segment.end();
+    let back = &mut flow.direction[usize::from(side & 1)];
+    data::start_at(back, end);
+    if segment.timestamps != 0 {
+        back.ts_max = segment.tsval;
+        back.flags |= direction::TIMESTAMPS;
+    }
+    if handshake::is_syn_ack(pending, segment) {
+        flow.direction[usize::from(1 - (side & 1))].left = segment.ack;
+        flow.syn_time = pending.time;
+        flow.syn_end = pending.end;
+        flow.syn_ack_time = clock.now();
+        flow.syn_ack_end = segment.seq.wrapping_add(1);
+        flow.syn_ack_tsval = segment.tsval;
+        flow.state = state::SYN_ACK;
+        handshake::answered(pending, segment, clock, sink);
+    }
+    false
+}
+
+/// Whether a segment opens another connection on the tuple of this flow: a SYN whose number is not the known one's.
+#[inline(always)]
+#[must_use]
+pub fn reopens(flow: &Flow, side: u8, segment: &Segment) -> bool {
+    segment.flags & (SYN | RST | crate::segment::ACK) == SYN
+        && !(flow.opener == side && flow.syn_time != 0 && flow.syn_end == segment.end())
+}
+
+/// A packet of a flow that is known.
+#[inline(always)]
+pub fn segment_of(
+    flow: &mut Flow,
+    side: u8,
+    segment: &Segment,
+    clock: &mut impl Clock,
+    sink: &mut impl Sink,
+) {
+    if segment.flags & (SYN | RST) != 0 {
+        if segment.flags & RST != 0 {
+            flow.state = state::CLOSED;
+        } else if segment.flags & crate::segment::ACK != 0 {
+            handshake::syn_ack_again(flow, segment, sink);
+        }
+        return;
+    }
+    if flow.state == state::CLOSED {
+        return;
+    }
+    handshake::acknowledged(flow, side, segment, clock, sink);
+    if flow.track & track::RTT == 0 {
+        return;
+    }
+    let here = usize::from(side & 1);
+    let there = 1 - here;
+    acknowledgement::received(
+        &mut flow.direction[there],
+        there as u8,
+        segment,
+        clock,
+        sink,
+    );
+    data::sent(&mut flow.direction[here], segment, clock, sink);
+    if segment.flags & crate::segment::FIN != 0 {
+        flow.direction[here].flags |= direction::FIN;
+    } else if is_done(&flow.direction[0]) && is_done(&flow.direction[1]) {
+        flow.state = state::CLOSED;
+    }
+}
+
+/// Whether a direction has sent its FIN and had it acknowledged.
+#[inline(always)]
+fn is_done(way: &Direction) -> bool {
+    way.flags & direction::FIN != 0 && way.left == way.right
+}

@@ -1,0 +1,166 @@
+//! Both halves of a TCP handshake (ACCURACY.md 1 to 4).
+
+use latscope_events::{
+    flow::{Flow, state},
+    metric::{TCP_CONNECT_FAILURE, TCP_HANDSHAKE_LOCAL, TCP_HANDSHAKE_REMOTE, quality},
+    pending::{Pending, flags},
+    refusal,
+};
+
+use crate::{
+    Clock, Found, Segment, Sink,
+    clock::TIMEOUT_NS,
+    segment::{ACK, RST, SYN},
+};
+
+/// `ECONNREFUSED` of Linux.
+pub const ECONNREFUSED: i16 = 111;
+
+/// Takes note of a SYN on a tuple that nobody has answered yet; a first SYN, or one of another connection, starts anew.
+#[inline(always)]
+pub fn syn(pending: &mut Pending, side: u8, segment: &Segment, clock: &mut impl Clock) {
+    if pending.flags & flags::SYN != 0 && pending.side == side && pending.isn == segment.seq {
+        pending.retries = pending.retries.saturating_add(1);
+        return;
+    }
+    pending.time = clock.now();
+    pending.isn = segment.seq;
+    pending.end = segment.end();
+    pending.tsval = segment.tsval;
+    pending.side = side;
+    pending.retries = 0;
+    pending.flags = flags::SYN | pending.flags & flags::LOCAL;
+    if segment.timestamps != 0 {
+        pending.flags |= flags::TIMESTAMPS;
+    }
+}
+
+/// Whether the segment acknowledges the SYN: its number plus one, or (TCP Fast Open) the data it carried as well.
+#[inline(always)]
+#[must_use]
+pub fn acknowledges(pending: &Pending, segment: &Segment) -> bool {
+    segment.flags & ACK != 0
+        && (segment.ack == pending.isn.wrapping_add(1) || segment.ack == pending.end)
+}
+
+/// Whether the segment is the SYN-ACK to the SYN.
+#[inline(always)]
+#[must_use]
+pub fn is_syn_ack(pending: &Pending, segment: &Segment) -> bool {
+    pending.flags & flags::SYN != 0
+        && segment.flags & (SYN | RST) == SYN
+        && acknowledges(pending, segment)
+}
+
+/// Whether the segment refuses the SYN.
+#[inline(always)]
+#[must_use]
+pub fn is_refusal(pending: &Pending, segment: &Segment) -> bool {
+    pending.flags & flags::SYN != 0 && segment.flags & RST != 0 && acknowledges(pending, segment)
+}
+
+/// SYN to SYN-ACK, or to RST. From the first SYN; where later ones were sent and no timestamp tells that the first was
+/// answered, the retry wait is part of it and flagged.
+#[inline(always)]
+pub fn answered(
+    pending: &Pending,
+    segment: &Segment,
+    clock: &mut impl Clock,
+    sink: &mut impl Sink,
+) {
+    let refused = segment.flags & RST != 0;
+    let first_echoed = pending.flags & flags::TIMESTAMPS != 0
+        && segment.timestamps != 0
+        && segment.tsecr == pending.tsval;
+    let retried = pending.retries > 0 && !first_echoed;
+    report(
+        Found {
+            latency: 0,
+            metric: if refused {
+                TCP_CONNECT_FAILURE
+            } else {
+                TCP_HANDSHAKE_REMOTE
+            },
+            side: pending.side,
+            retries: if retried { pending.retries } else { 0 },
+            reserved: 0,
+            result: if refused { ECONNREFUSED } else { 0 },
+            quality: if retried {
+                quality::SYN_RETRANSMITTED
+            } else {
+                0
+            },
+        },
+        pending.time,
+        clock,
+        sink,
+    );
+}
+
+/// A SYN-ACK on a flow that has had one: it adds nothing, and without timestamps the coming ACK may answer either.
+#[inline(always)]
+pub fn syn_ack_again(flow: &mut Flow, segment: &Segment, sink: &mut impl Sink) {
+    if flow.state != state::SYN_ACK || flow.syn_ack_time == 0 {
+        return;
+    }
+    if segment.timestamps == 0 || segment.tsval == flow.syn_ack_tsval {
+        flow.syn_ack_time = 0;
+        sink.refused(refusal::RETRANSMITTED);
+    }
+}
+
+/// SYN-ACK to ACK.
+#[inline(always)]
+pub fn acknowledged(
+    flow: &mut Flow,
+    side: u8,
+    segment: &Segment,
+    clock: &mut impl Clock,
+    sink: &mut impl Sink,
+) {
+    if flow.state != state::SYN_ACK
+        || side != flow.opener
+        || segment.flags & ACK == 0
+        || segment.ack != flow.syn_ack_end
+    {
+        return;
+    }
+    flow.state = state::OPEN;
+    let start = flow.syn_ack_time;
+    flow.syn_ack_time = 0;
+    if start == 0 {
+        return;
+    }
+    if segment.timestamps != 0 && segment.tsecr != flow.syn_ack_tsval {
+        // It answers a later SYN-ACK.
+        sink.refused(refusal::RETRANSMITTED);
+        return;
+    }
+    report(
+        Found {
+            latency: 0,
+            metric: TCP_HANDSHAKE_LOCAL,
+            side: 1 - side,
+            retries: 0,
+            reserved: 0,
+            result: 0,
+            quality: 0,
+        },
+        start,
+        clock,
+        sink,
+    );
+}
+
+/// Reports the time since `start`, or refuses what is no latency.
+#[inline(always)]
+fn report(found: Found, start: u64, clock: &mut impl Clock, sink: &mut impl Sink) {
+    let latency = clock.now().wrapping_sub(start);
+    if latency <= TIMEOUT_NS {
+        sink.found(Found { latency, ..found });
+    } else if latency >= 1 << 63 {
+        sink.refused(refusal::CLOCK_BACKWARDS);
+    } else {
+        sink.refused(refusal::UNMATCHED_START);
+    }
+}

@@ -1,0 +1,293 @@
+//! Latencies and refusals on their way out: counted by class, capped by session, written once for all.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use latscope_events::{
+    class,
+    config::{Config, Control},
+    counter::{self, Counters},
+    flow::{Flow, direction},
+    metric::{PACKET_METRICS, quality},
+    refusal::REASONS,
+    sample::{PacketSample, flags},
+};
+use latscope_matching::{Clock, Found, Sink, flow::UNKNOWN};
+
+use crate::{
+    classify::{client_side, opened},
+    clock::Tick,
+    maps::{CLASS_STATS, CONFIG, CONTROL, COUNTERS, SAMPLES},
+    packet::Packet,
+};
+
+const SECOND: u64 = 1_000_000_000;
+/// Refusals of one packet that are kept; it has no more kinds.
+const REFUSALS: u32 = 4;
+
+/// What one packet brought. Collected first and written once at the end, which keeps the state machines small.
+pub(crate) struct Outcome {
+    /// The first `count` are written; a packet brings at most two.
+    found: [MaybeUninit<Found>; 2],
+    count: u32,
+    /// 16 bits each: round trip (1), reason (4), count (11).
+    refusals: u64,
+}
+
+impl Sink for Outcome {
+    #[inline(always)]
+    fn found(&mut self, found: Found) {
+        let place = self.found[self.count as usize & 1].as_mut_ptr();
+        // SAFETY: inside the array. Volatile, or neighbouring fields are written as one word that is not aligned, which
+        // the verifier refuses on the stack.
+        unsafe {
+            (&raw mut (*place).latency).write_volatile(found.latency);
+            (&raw mut (*place).metric).write_volatile(found.metric);
+            (&raw mut (*place).side).write_volatile(found.side);
+            (&raw mut (*place).retries).write_volatile(found.retries);
+            (&raw mut (*place).reserved).write_volatile(0);
+            (&raw mut (*place).result).write_volatile(found.result);
+            (&raw mut (*place).quality).write_volatile(found.quality);
+        }
+        self.count += 1;
+    }
+
+    #[inline(always)]
+    fn refused_rtt(&mut self, reason: u32, count: u32) {
+        self.refusals = self.refusals << 16 | 1 << 15 | u64::from(reason) << 11 | u64::from(count);
+    }
+
+    #[inline(always)]
+    fn refused(&mut self, reason: u32) {
+        self.refusals = self.refusals << 16 | u64::from(reason) << 11 | 1;
+    }
+}
+
+impl Outcome {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        let mut outcome = MaybeUninit::<Self>::uninit();
+        let place = outcome.as_mut_ptr();
+        // SAFETY: `found` may be uninitialised, the rest is written. Volatile, or all of it becomes a call of memset.
+        unsafe {
+            (&raw mut (*place).count).write_volatile(0);
+            (&raw mut (*place).refusals).write_volatile(0);
+            outcome.assume_init()
+        }
+    }
+
+    /// Writes it all out.
+    #[inline(always)]
+    pub(crate) fn settle(&self, flow: &Flow, packet: &Packet, tick: &mut Tick) {
+        if self.refusals != 0 {
+            count(flow.class, self.refusals);
+        }
+        if self.count > 0 {
+            emit(flow, packet, self.found[0].as_ptr(), tick.now());
+        }
+        if self.count > 1 {
+            emit(flow, packet, self.found[1].as_ptr(), tick.now());
+        }
+    }
+}
+
+/// Counts refusals for a class.
+#[inline(always)]
+fn count(class: u16, refusals: u64) {
+    let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(class)) else {
+        return;
+    };
+    let mut rest = refusals;
+    for _ in 0..REFUSALS {
+        let reason = (rest >> 11) as usize & (REASONS - 1);
+        let times = rest & 0x7ff;
+        // SAFETY: this CPU's own value; the index is masked.
+        unsafe {
+            if rest & 1 << 15 == 0 {
+                (*stats).refused[reason] += times;
+            } else {
+                (*stats).refused_rtt[reason] += times;
+            }
+        }
+        rest >>= 16;
+        if rest == 0 {
+            break;
+        }
+    }
+}
+
+/// Counts a latency and hands it to the ring, for every session that wants it and is below its cap.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn emit(
+    flow: *const Flow,
+    packet: *const Packet,
+    found: *const Found,
+    now: u64,
+) -> u32 {
+    // SAFETY: the verifier asks for the checks; the memory is a map value and the callers'.
+    let (Some(flow), Some(packet), Some(found)) =
+        (unsafe { (flow.as_ref(), packet.as_ref(), found.as_ref()) })
+    else {
+        return 0;
+    };
+    let (Some(control), Some(config), Some(counters)) = (
+        CONTROL.get_ptr_mut(0),
+        CONFIG.get(flow.generation & 1),
+        COUNTERS.get_ptr_mut(0),
+    ) else {
+        return 0;
+    };
+    let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
+    let wanted = flow.mask & config.wants[metric];
+    if wanted == 0 {
+        return 0;
+    }
+    // SAFETY: this CPU's own value.
+    let counters = unsafe { &mut *counters };
+    if flow.class == class::NONE {
+        change(counters, |counters| {
+            counter::add(&mut counters.map_full, wanted)
+        });
+        return 0;
+    }
+    if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(flow.class)) {
+        // SAFETY: this CPU's own value.
+        unsafe { (*stats).measured[metric] += 1 };
+    }
+    let open = change(counters, |counters| {
+        cap(counters, config, flow.generation, wanted, now)
+    });
+    if open == 0 {
+        return 0;
+    }
+    let Some(mut entry) = SAMPLES.reserve_untyped::<PacketSample>(0) else {
+        change(counters, |counters| {
+            counter::add(&mut counters.ring_full, open)
+        });
+        return 0;
+    };
+    fill(entry.as_mut_ptr(), flow, packet, found, open, now);
+    entry.submit(wakeup(control));
+    0
+}
+
+/// Changes the planes so that a reader can tell a torn copy.
+#[inline(always)]
+fn change(counters: &mut Counters, act: impl FnOnce(&mut Counters) -> u64) -> u64 {
+    let sequence = &raw mut counters.sequence;
+    // SAFETY: a field of a valid value; volatile, for another CPU may copy it meanwhile.
+    unsafe { sequence.write_volatile((*sequence).wrapping_add(1)) };
+    let result = act(counters);
+    // SAFETY: as above.
+    unsafe { sequence.write_volatile((*sequence).wrapping_add(1)) };
+    result
+}
+
+/// Sessions of `wanted` that are below their cap in the current second; the others' samples are counted.
+#[inline(always)]
+fn cap(counters: &mut Counters, config: &Config, generation: u32, wanted: u64, now: u64) -> u64 {
+    if counters.generation != u64::from(generation) || now.wrapping_sub(counters.window) >= SECOND {
+        counters.generation = u64::from(generation);
+        counters.window = now;
+        counters.capped = 0;
+        for (plane, start) in counters.cap.iter_mut().zip(&config.cap) {
+            // SAFETY: a valid reference. Volatile, or the copy becomes a call of memcpy, a byte loop.
+            unsafe { core::ptr::write_volatile(plane, *start) };
+        }
+    }
+    let limited = wanted & counters.capped;
+    if limited != 0 {
+        counter::add(&mut counters.rate_limited, limited);
+    }
+    let open = wanted & !counters.capped;
+    counters.capped |= counter::add(&mut counters.cap, open);
+    open
+}
+
+/// A record wakes the reader only when that is about to sleep: a wake-up costs a hundred times a record.
+#[inline(always)]
+fn wakeup(control: *mut Control) -> u64 {
+    // SAFETY: a map value; one aligned word.
+    unsafe {
+        let wake = &raw mut (*control).wake;
+        if wake.read_volatile() == 0 {
+            return u64::from(BPF_RB_NO_WAKEUP);
+        }
+        wake.write_volatile(0);
+    }
+    u64::from(BPF_RB_FORCE_WAKEUP)
+}
+
+#[inline(always)]
+fn fill(
+    sample: *mut PacketSample,
+    flow: &Flow,
+    packet: &Packet,
+    found: &Found,
+    mask: u64,
+    now: u64,
+) {
+    let client = client_side(flow, packet);
+    let from_client = packet.side == client;
+    let mut bits = 0;
+    if packet.version == 6 {
+        bits |= flags::IPV6;
+    }
+    if found.side != client {
+        bits |= flags::FROM_SERVER;
+    }
+    if flow.opener == UNKNOWN {
+        bits |= flags::OPENER_UNKNOWN;
+    }
+    let mut quality = found.quality;
+    if flow.direction[usize::from(packet.side & 1)].flags & direction::LOCAL != 0 {
+        quality |= quality::INCLUDES_LOCAL_HOST;
+    }
+    // SAFETY: the reservation is as large as the record and aligned; every byte of it is written.
+    unsafe {
+        (*sample).mask = mask;
+        (*sample).time_ns = now;
+        (*sample).latency_ns = found.latency;
+        let (from, to) = (&raw const packet.src, &raw const packet.dst);
+        let (opener, other) = if from_client { (from, to) } else { (to, from) };
+        copy(opener, &raw mut (*sample).client);
+        copy(other, &raw mut (*sample).server);
+        (*sample).generation = flow.generation;
+        (*sample).ifindex = packet.ifindex;
+        (*sample).result = i32::from(found.result);
+        (*sample).client_port = u16::from_be(if from_client {
+            packet.sport
+        } else {
+            packet.dport
+        });
+        (*sample).server_port = u16::from_be(if from_client {
+            packet.dport
+        } else {
+            packet.sport
+        });
+        (*sample).vlan = packet.outer_vlan;
+        (*sample).quality = quality;
+        (*sample).metric = found.metric;
+        (*sample).protocol = packet.protocol;
+        (*sample).flags = bits;
+        (*sample).direction = opened(flow, client);
+        (*sample).ttl = packet.ttl;
+        (*sample).retries = found.retries;
+        (*sample).reserved = 0;
+        (*sample).reserved_too = 0;
+    }
+}
+
+/// Copies an address by words: left to itself the compiler calls memmove, a byte loop.
+///
+/// # Safety
+///
+/// Both pointers are valid.
+#[inline(always)]
+unsafe fn copy(from: *const [u32; 4], to: *mut [u32; 4]) {
+    for word in 0..4 {
+        // SAFETY: inside both arrays.
+        unsafe { (*to.cast::<[u32; 4]>())[word] = (&raw const (*from)[word]).read_volatile() };
+    }
+}

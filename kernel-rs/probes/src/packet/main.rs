@@ -1,0 +1,61 @@
+//! Packet engine: one pair of tc programs an interface, for all sessions.
+//!
+//! A packet is parsed once, looked up once, matched with what its flow has in flight, and leaves as it came: every
+//! program ends with `TC_ACT_UNSPEC` (`TCX_NEXT`), which is no verdict.
+#![no_std]
+#![no_main]
+#![feature(core_intrinsics, asm_experimental_arch)]
+#![allow(internal_features)]
+
+mod classify;
+mod clock;
+mod emit;
+mod maps;
+mod measure;
+mod packet;
+mod parse;
+mod tcp;
+mod track;
+
+use aya_ebpf::{
+    EbpfContext as _, bindings::TC_ACT_UNSPEC, macros::classifier, programs::TcContext,
+};
+
+use crate::parse::Link;
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// What an Ethernet interface receives.
+#[classifier]
+pub(crate) fn ether_ingress(ctx: TcContext) -> i32 {
+    track::see(ctx.as_ptr().cast(), Link::Ethernet, false);
+    TC_ACT_UNSPEC
+}
+
+/// What an Ethernet interface sends.
+#[classifier]
+pub(crate) fn ether_egress(ctx: TcContext) -> i32 {
+    track::see(ctx.as_ptr().cast(), Link::Ethernet, true);
+    TC_ACT_UNSPEC
+}
+
+/// What an interface without a link header (tun, WireGuard, PPP) receives.
+#[classifier]
+pub(crate) fn raw_ingress(ctx: TcContext) -> i32 {
+    track::see(ctx.as_ptr().cast(), Link::Raw, false);
+    TC_ACT_UNSPEC
+}
+
+/// What an interface without a link header sends.
+#[classifier]
+pub(crate) fn raw_egress(ctx: TcContext) -> i32 {
+    track::see(ctx.as_ptr().cast(), Link::Raw, true);
+    TC_ACT_UNSPEC
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -1,0 +1,79 @@
+//! The maps of the packet engine. Sizes are defaults; the user side may load others.
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
+    macros::btf_map,
+};
+use latscope_events::{
+    class::{CLASSES, ClassStats, GroupStats},
+    config::{Clauses, Config, Control, Interface, TrieKey},
+    counter::Counters,
+    flow::{Flow, FlowKey4, FlowKey6, GROUPS},
+    pending::Pending,
+};
+
+use crate::{classify::Work, packet::Packet};
+
+/// Generation and wake-up.
+#[btf_map]
+pub(crate) static CONTROL: Array<Control, 1> = Array::new();
+
+/// The session set, one bank a generation parity.
+#[btf_map]
+pub(crate) static CONFIG: Array<Config, 2> = Array::new();
+
+/// Interfaces that are watched, by ifindex.
+#[btf_map]
+pub(crate) static INTERFACES: HashMap<u32, Interface, 4096> = HashMap::new();
+
+/// Filter clauses by address and port.
+#[btf_map]
+pub(crate) static TRIE: LpmTrie<TrieKey, Clauses, 65536> = LpmTrie::new();
+
+/// Flows of IPv4 seen in both directions.
+#[btf_map]
+pub(crate) static FLOWS4: LruHashMap<FlowKey4, Flow, 16384> = LruHashMap::new();
+
+/// Flows of IPv6 seen in both directions.
+#[btf_map]
+pub(crate) static FLOWS6: LruHashMap<FlowKey6, Flow, 8192> = LruHashMap::new();
+
+/// IPv4 peers heard from one side only.
+#[btf_map]
+pub(crate) static PENDING4: LruHashMap<FlowKey4, Pending, 8192> = LruHashMap::new();
+
+/// IPv6 peers heard from one side only.
+#[btf_map]
+pub(crate) static PENDING6: LruHashMap<FlowKey6, Pending, 8192> = LruHashMap::new();
+
+/// The mask of each class, two banks.
+#[btf_map]
+pub(crate) static CLASS_MASKS: Array<u64, { 2 * CLASSES }> = Array::new();
+
+/// Counters of each class, two banks.
+#[btf_map]
+pub(crate) static CLASS_STATS: PerCpuArray<ClassStats, { 2 * CLASSES }> = PerCpuArray::new();
+
+/// Refusals outside flows.
+#[btf_map]
+pub(crate) static GROUP_STATS: PerCpuArray<GroupStats, GROUPS> = PerCpuArray::new();
+
+/// Rate caps and losses.
+#[btf_map]
+pub(crate) static COUNTERS: PerCpuArray<Counters, 1> = PerCpuArray::new();
+
+/// Room for a flow that lasts one packet (a refused connection), which must not push a real one out of the table.
+#[btf_map]
+pub(crate) static SCRATCH: PerCpuArray<Flow, 1> = PerCpuArray::new();
+
+/// The packet at hand: the stack is too small for it and what follows.
+#[btf_map]
+pub(crate) static PACKET: PerCpuArray<Packet, 1> = PerCpuArray::new();
+
+/// Room for classifying a flow.
+#[btf_map]
+pub(crate) static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
+
+/// Samples on their way to the reader. Untyped, so that bpftool can open it.
+#[btf_map]
+pub(crate) static SAMPLES: RingBuf<(), { 1 << 20 }> = RingBuf::new();

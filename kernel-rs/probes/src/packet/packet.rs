@@ -1,0 +1,53 @@
+//! A packet as parsed.
+
+use latscope_events::flow::tag;
+use latscope_matching::Segment;
+
+/// What the parser found out about a packet. Addresses and ports as on the wire.
+#[repr(C)]
+pub(crate) struct Packet {
+    /// Sender; IPv4 in the first word.
+    pub(crate) src: [u32; 4],
+    /// Receiver.
+    pub(crate) dst: [u32; 4],
+    /// The capture's time in replay, else 0.
+    pub(crate) time: u64,
+    /// TCP header.
+    pub(crate) segment: Segment,
+    /// Sender's port.
+    pub(crate) sport: u16,
+    /// Receiver's port.
+    pub(crate) dport: u16,
+    /// Outer VLAN id; 0 when untagged.
+    pub(crate) outer_vlan: u16,
+    /// Inner VLAN id.
+    pub(crate) inner_vlan: u16,
+    /// Interface that sees it.
+    pub(crate) ifindex: u32,
+    /// Interface and hook: `flow::home`.
+    pub(crate) home: u32,
+    /// Coarse time.
+    pub(crate) coarse: u32,
+    /// Flow group it is looked at for.
+    pub(crate) group: u32,
+    /// IP protocol number.
+    pub(crate) protocol: u8,
+    /// 4 or 6.
+    pub(crate) version: u8,
+    /// TTL or hop limit.
+    pub(crate) ttl: u8,
+    /// 1 when this host made it.
+    pub(crate) local: u8,
+    /// Side of the flow that sent it: 1 when the sender's (address, port) is the larger.
+    pub(crate) side: u8,
+    /// Unused.
+    pub(crate) reserved: [u8; 3],
+}
+
+impl Packet {
+    /// The key's tag for a protocol code.
+    #[inline(always)]
+    pub(crate) fn tag(&self, protocol: u32) -> u32 {
+        tag(self.outer_vlan, self.inner_vlan, self.group, protocol)
+    }
+}

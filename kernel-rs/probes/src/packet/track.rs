@@ -1,0 +1,320 @@
+//! From packet to flow: one lookup for a flow that is known, a second table for peers heard from one side only.
+
+use aya_ebpf::{bindings::__sk_buff, btf_maps::LruHashMap};
+use latscope_events::{
+    flow::{Flow, FlowKey4, FlowKey6, GROUPS, home, protocol},
+    pending::{Pending, flags},
+    refusal::REASONS,
+};
+use latscope_matching::{
+    handshake,
+    segment::{ACK, RST, SYN},
+};
+
+use crate::{
+    clock::{self, Tick},
+    maps::{
+        CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, INTERFACES, PACKET, PENDING4, PENDING6,
+        SCRATCH,
+    },
+    measure,
+    packet::Packet,
+    parse::{self, FOLLOW, IGNORE, Link},
+};
+
+/// Coarse time after which a home that saw nothing of a direction gives it up: one to ten seconds, by the kernel's HZ.
+pub(crate) const SILENCE: u32 = 1000;
+
+/// What new flows are made from: a copy of static bytes costs no memset.
+// SAFETY: a flow is plain integers.
+static ZERO: Flow = unsafe { core::mem::zeroed() };
+
+/// Looks at one packet.
+#[inline(always)]
+pub(crate) fn see(ctx: *mut __sk_buff, link: Link, egress: bool) {
+    let Some(packet) = PACKET.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: ctx is the program's context; the packet is this CPU's own value, and no program of ours interrupts another
+    // here, since tc runs with soft interrupts off. The fields not set here are written by the parser before they are read.
+    unsafe {
+        let ifindex = (*ctx).ifindex;
+        (*packet).time = clock::captured(ctx);
+        (*packet).coarse = clock::coarse((*packet).time);
+        (*packet).ifindex = ifindex;
+        (*packet).home = home::at(ifindex, egress);
+        (*packet).local = u8::from(egress && (*ctx).ingress_ifindex == 0);
+        let outcome = match link {
+            Link::Ethernet => parse::parse_ethernet(ctx, packet),
+            Link::Raw => parse::parse_raw(ctx, packet),
+        };
+        if outcome == IGNORE {
+            return;
+        }
+        let groups = groups(ifindex);
+        if outcome != FOLLOW {
+            refuse(groups, outcome);
+        } else if groups == 1 {
+            (*packet).group = 0;
+            follow(packet);
+        } else {
+            follow_each(packet, groups);
+        }
+    }
+}
+
+/// Flow groups that look at an interface. With one group in use every interface we are attached to is in it.
+#[inline(always)]
+fn groups(ifindex: u32) -> u32 {
+    let Some(control) = CONTROL.get(0) else {
+        return 0;
+    };
+    let Some(config) = CONFIG.get(control.generation & 1) else {
+        return 0;
+    };
+    let groups = config.groups;
+    if groups & groups.wrapping_sub(1) == 0 {
+        return groups;
+    }
+    // SAFETY: one aligned word, replaced as a whole.
+    match unsafe { INTERFACES.get(ifindex) } {
+        Some(interface) => interface.groups & groups,
+        None => 0,
+    }
+}
+
+/// Counts a refusal that belongs to no flow, for every group of the interface.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn refuse(groups: u32, reason: u32) -> u32 {
+    for group in 0..GROUPS as u32 {
+        if groups >> group & 1 == 0 {
+            continue;
+        }
+        if let Some(stats) = GROUP_STATS.get_ptr_mut(group) {
+            // SAFETY: this CPU's own value; the index is masked.
+            unsafe { (*stats).refused[reason as usize & (REASONS - 1)] += 1 };
+        }
+    }
+    0
+}
+
+/// Looks at a packet once for each group of sessions: they watch different interfaces, so its flow has another home for
+/// each of them.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn follow_each(packet: *mut Packet, groups: u32) -> u32 {
+    // SAFETY: the verifier asks for the check; the memory is the caller's.
+    let Some(packet) = (unsafe { packet.as_mut() }) else {
+        return 0;
+    };
+    for group in 0..GROUPS as u32 {
+        if groups >> group & 1 != 0 {
+            packet.group = group;
+            follow(packet);
+        }
+    }
+    0
+}
+
+/// Finds the flow of a packet, or makes one once both sides have spoken.
+#[inline(always)]
+fn follow(packet: *mut Packet) {
+    // SAFETY: callers pass a valid packet.
+    unsafe {
+        if (*packet).version == 4 {
+            follow4(packet);
+        } else {
+            follow6(packet);
+        }
+    }
+}
+
+/// [`follow`] for IPv4. A function of its own, which the verifier walks once, with a stack of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn follow4(packet: *mut Packet) -> u32 {
+    // SAFETY: the verifier asks for the check; the memory is the caller's.
+    let Some(packet) = (unsafe { packet.as_mut() }) else {
+        return 0;
+    };
+    let sender = u64::from(packet.src[0]) << 16 | u64::from(packet.sport);
+    let receiver = u64::from(packet.dst[0]) << 16 | u64::from(packet.dport);
+    packet.side = u8::from(sender > receiver);
+    let tag = packet.tag(protocol::TCP);
+    let key = if packet.side == 0 {
+        FlowKey4 {
+            address: [packet.src[0], packet.dst[0]],
+            port: [packet.sport, packet.dport],
+            tag,
+        }
+    } else {
+        FlowKey4 {
+            address: [packet.dst[0], packet.src[0]],
+            port: [packet.dport, packet.sport],
+            tag,
+        }
+    };
+    look(&FLOWS4, &PENDING4, &key, packet);
+    0
+}
+
+/// [`follow`] for IPv6.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn follow6(packet: *mut Packet) -> u32 {
+    // SAFETY: as in `follow4`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else {
+        return 0;
+    };
+    packet.side = u8::from(larger6(packet));
+    let tag = packet.tag(protocol::TCP);
+    let key = if packet.side == 0 {
+        FlowKey6 {
+            address: [packet.src, packet.dst],
+            port: [packet.sport, packet.dport],
+            tag,
+        }
+    } else {
+        FlowKey6 {
+            address: [packet.dst, packet.src],
+            port: [packet.dport, packet.sport],
+            tag,
+        }
+    };
+    look(&FLOWS6, &PENDING6, &key, packet);
+    0
+}
+
+/// Whether the sender's (address, port) is the larger of the two; any order will do that both directions agree on.
+#[inline(always)]
+fn larger6(packet: &Packet) -> bool {
+    for (a, b) in packet.src.iter().zip(&packet.dst) {
+        if a != b {
+            return a > b;
+        }
+    }
+    packet.sport > packet.dport
+}
+
+#[inline(always)]
+fn look<K: Copy, const F: usize, const P: usize>(
+    flows: &LruHashMap<K, Flow, F>,
+    pending: &LruHashMap<K, Pending, P>,
+    key: &K,
+    packet: &mut Packet,
+) {
+    if let Some(flow) = flows.get_ptr_mut(key) {
+        if measure::known(flow, packet) != measure::REOPENED {
+            return;
+        }
+        let _ = flows.remove(key);
+    }
+    let Some(first) = pending.get_ptr_mut(key) else {
+        if packet.segment.flags & RST == 0 {
+            let fresh = heard(packet);
+            let _ = pending.insert(key, fresh, 0);
+        }
+        return;
+    };
+    // SAFETY: a map value; two CPUs may write the same plain integers, each of which stays whole.
+    let first = unsafe { &mut *first };
+    if first.side == packet.side {
+        heard_again(first, packet);
+        return;
+    }
+    let segment = &packet.segment;
+    if first.flags & flags::SYN != 0 {
+        if handshake::is_refusal(first, segment) {
+            if let Some(scratch) = SCRATCH.get_ptr_mut(0) {
+                measure::refused(scratch, packet, first);
+            }
+            let _ = pending.remove(key);
+            return;
+        }
+        let simultaneous = segment.flags & (SYN | ACK | RST) == SYN;
+        if !simultaneous && !handshake::is_syn_ack(first, segment) {
+            // A late packet of the connection before this one.
+            return;
+        }
+    } else if segment.flags & RST != 0 {
+        return;
+    }
+    let _ = flows.insert(key, &ZERO, 0);
+    if let Some(flow) = flows.get_ptr_mut(key) {
+        if measure::established(flow, packet, first) != 0 {
+            measure::known(flow, packet);
+        }
+    }
+    let _ = pending.remove(key);
+}
+
+/// The first packet of a tuple.
+#[inline(always)]
+fn heard(packet: &Packet) -> Pending {
+    let mut first = Pending {
+        time: 0,
+        end: packet.segment.end(),
+        isn: packet.segment.seq,
+        tsval: packet.segment.tsval,
+        home: packet.home,
+        seen: packet.coarse,
+        side: packet.side,
+        flags: 0,
+        retries: 0,
+        ttl: packet.ttl,
+    };
+    if packet.local != 0 {
+        first.flags |= flags::LOCAL;
+    }
+    if packet.segment.timestamps != 0 {
+        first.flags |= flags::TIMESTAMPS;
+    }
+    if packet.segment.flags & (SYN | ACK) == SYN {
+        handshake::syn(
+            &mut first,
+            packet.side,
+            &packet.segment,
+            &mut Tick::new(packet.time),
+        );
+    } else if !packet.segment.is_empty() {
+        first.flags |= flags::DATA;
+    }
+    first
+}
+
+/// A further packet from the same side.
+#[inline(always)]
+fn heard_again(first: &mut Pending, packet: &Packet) {
+    if first.home != packet.home {
+        if packet.coarse.wrapping_sub(first.seen) <= SILENCE {
+            // The same packet on another interface (ACCURACY.md 20).
+            return;
+        }
+        first.home = packet.home;
+    }
+    first.seen = packet.coarse;
+    let segment = &packet.segment;
+    if segment.flags & (SYN | ACK) == SYN {
+        handshake::syn(first, packet.side, segment, &mut Tick::new(packet.time));
+        return;
+    }
+    if segment.flags & RST != 0 {
+        // Whatever it was has ended; the next packet starts anew.
+        first.flags &= !flags::SYN;
+        return;
+    }
+    // The answer passed elsewhere: from here on a flow joined midway.
+    let end = segment.end();
+    if first.flags & flags::SYN != 0 || latscope_matching::segment::distance(end, first.end) > 0 {
+        first.end = end;
+    }
+    first.flags &= !flags::SYN;
+    if !segment.is_empty() {
+        first.flags |= flags::DATA;
+    }
+    if segment.timestamps != 0 {
+        first.tsval = segment.tsval;
+        first.flags |= flags::TIMESTAMPS;
+    }
+}
