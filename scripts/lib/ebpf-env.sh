@@ -10,4 +10,4 @@ ebpf_bins() {
 }
 
 # RUSTC_BOOTSTRAP: the crates that may use unstable features. A [[bin]] is a crate of its own name, not of its package's.
-ebpf_features() { printf 'aya_ebpf'; ebpf_bins | tr - _ | sed 's/^/,/' | tr -d '\n'; }
+ebpf_features() { printf 'aya_ebpf,latscope_matching'; ebpf_bins | tr - _ | sed 's/^/,/' | tr -d '\n'; }
