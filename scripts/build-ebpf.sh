@@ -36,10 +36,15 @@ done
 
 mapfile -t bins < <(ebpf_bins)
 
+# What decides about the bytes beside the source. LLVM copies the source's lines into the BTF where it finds the files:
+# ours and the crates' are out of its sight behind made-up paths, those of `core` only where rust-src is not installed.
 tools() {
-  "$EBPF_RUSTC" -vV | awk '/^release:/ { print "rustc " $2 } /^LLVM version:/ { print "rustc-llvm " $3 }'
+  local release
+  release=$("$EBPF_RUSTC" --version | awk '{ print $2 }')
+  printf 'rustc %s\nrustc-llvm %s\n' "$release" "$("$EBPF_RUSTC" -vV | awk '/^LLVM version:/ { print $3 }')"
   "$linker" --version
   printf 'bpf-linker-llvm %s\n' "$("$objcopy" --version | awk '/LLVM version/ { print $NF }')"
+  if [ -e "/usr/src/rustc-$release" ]; then echo rust-src present; else echo rust-src absent; fi
 }
 
 # cargo only makes the folder of a registry's unpacked crates when it fetches; its name holds a host name.
@@ -50,9 +55,9 @@ fetch() {
 build() {
   local flags=("$EBPF_CFG" -Cdebuginfo=2 -Clink-arg=--btf
     -Clink-arg=--cpu-features=+allows-misaligned-mem-access "-Clinker=$linker"
-    "--remap-path-prefix=$root=/src")
+    "--remap-path-prefix=$root=/latscope.src")
   local src
-  for src in "$cargo_home"/registry/src/*; do flags+=("--remap-path-prefix=$src=/crates"); done
+  for src in "$cargo_home"/registry/src/*; do flags+=("--remap-path-prefix=$src=/latscope.crates"); done
   env -u RUSTFLAGS -u RUSTC_WRAPPER -u CARGO_BUILD_TARGET -u CARGO_INCREMENTAL \
     RUSTC="$EBPF_RUSTC" RUSTC_BOOTSTRAP="$(ebpf_features)" CARGO_TARGET_DIR="$target" \
     CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f'; printf '%s' "${flags[*]}")" \
