@@ -1,1 +1,2 @@
-export {};
+/** The gRPC service of latscope. */
+export { serveCommand } from "./config/command.js";

@@ -1,0 +1,62 @@
+/**
+ * What the service asks of the addon. Structures and 64-bit values cross as protobuf bytes (latscope.v1), so that the .proto
+ * files stay the only contract. Every method that can fail throws (or rejects with) an error that `failure/from-addon.ts` reads.
+ */
+
+/** Fixed for the life of a collector. */
+export interface CollectorOptions {
+  /** The resource name of this host, `nodes/{hostname}`. */
+  node: string;
+}
+
+/** The eBPF side of the service; one for each process. */
+export interface Collector {
+  /** NodeCapabilities. */
+  capabilities(): Promise<Buffer>;
+  /** HostStatus, without the counts that the service keeps (sessions, streams). */
+  status(): Promise<Buffer>;
+  /** Checks a SessionSpec and attaches nothing. @returns the effective SessionSpec. */
+  check(spec: Buffer): Promise<Buffer>;
+  /** Attaches. @param id the part after `sessions/` @param spec SessionSpec */
+  start(id: string, spec: Buffer): Promise<SessionHandle>;
+  /** Detaches everything. Idempotent. */
+  close(): void;
+}
+
+/** One attached session. */
+export interface SessionHandle {
+  /** SessionSpec with defaults filled in and limits clamped. */
+  effectiveSpec(): Buffer;
+  /** A Session with only probe_statuses, state and state_reason set. */
+  probes(): Buffer;
+  /** SessionStats. */
+  stats(): Promise<Buffer>;
+  /** New filters, exclude, collection and limits. @returns the effective SessionSpec. */
+  update(spec: Buffer): Promise<Buffer>;
+  /** The next SessionChange that the collector itself decided on; null once closed. */
+  changes(): Promise<Buffer | null>;
+  /** Detaches; the log stays readable. @param reason the EndReason for its readers. Idempotent. */
+  stop(reason: number): Promise<void>;
+  /** @param request StreamSamplesRequest */
+  reader(request: Buffer, header: ReaderHeader): ReaderHandle;
+  /** Frees the log; readers get End. Idempotent. */
+  close(): void;
+}
+
+/** The names that every message of a reader carries. */
+export interface ReaderHeader {
+  node: string;
+  session: string;
+}
+
+/** One reader of a session's log. */
+export interface ReaderHandle {
+  /** One encoded StreamSamplesResponse, or null after End. At most one call under way. */
+  next(): Promise<Buffer | null>;
+  /** Makes the next message an End with this EndReason. */
+  end(reason: number): void;
+  /** Totals of this reader. */
+  totals(): Buffer;
+  /** A pending `next` resolves to null at once. Idempotent. */
+  close(): void;
+}

@@ -1,0 +1,33 @@
+import { Command, Option } from "commander";
+import { serve } from "../serve.js";
+import { ConfigError, flagOf, isList, loadConfig, optionNames, variableOf, type RawConfig } from "./load.js";
+import { options, type OptionMeta, type OptionName } from "./schema.js";
+
+/** The command `serve`: runs the service until a signal ends it. Its flags and help come from the schema. */
+export function serveCommand(): Command {
+  const command = new Command("serve").description("run the service").allowExcessArguments(false);
+  for (const name of optionNames) command.addOption(optionFor(name));
+  return command.action(async (flags: RawConfig) => {
+    process.exitCode = await runServe(flags);
+  });
+}
+
+async function runServe(flags: RawConfig): Promise<number> {
+  try {
+    return await serve(loadConfig(flags, process.env));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const line of error.message.split("\n")) process.stderr.write(`latscope: ${line}\n`);
+    return 2;
+  }
+}
+
+function optionFor(name: OptionName): Option {
+  const schema = options[name];
+  const { description, value } = schema.meta() as unknown as OptionMeta;
+  const help = `${description}; ${variableOf(name)}`;
+  if (value === undefined) return new Option(flagOf(name), help).preset("true");
+  const option = new Option(`${flagOf(name)} <${value}>`, help);
+  if (!isList(name)) return option;
+  return option.argParser((text: string, earlier: string[] | undefined) => [...(earlier ?? []), text]);
+}

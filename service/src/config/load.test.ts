@@ -1,0 +1,84 @@
+import { hostname } from "node:os";
+import { describe, expect, it } from "vitest";
+import { ConfigError, loadConfig, type RawConfig } from "./load.js";
+
+function errorOf(flags: RawConfig, environment: NodeJS.ProcessEnv = {}): string {
+  try {
+    loadConfig(flags, environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).message;
+  }
+  throw new Error("the configuration was accepted");
+}
+
+describe("loadConfig", () => {
+  it("has a default for everything", () => {
+    expect(loadConfig({}, {})).toEqual({
+      socket: "/run/latscope/latscope.sock",
+      listen: [],
+      insecure: false,
+      node: hostname(),
+      maxSessions: 64,
+      maxStreams: 1000,
+      drainTimeout: 5000,
+      logLevel: "info",
+    });
+  });
+
+  it("reads flags and variables, and flags win", () => {
+    const environment = {
+      LATSCOPE_DRAIN_TIMEOUT: "250ms",
+      LATSCOPE_MAX_SESSIONS: "7",
+      LATSCOPE_LISTEN: "127.0.0.1:4317, [::1]:4318",
+      LATSCOPE_INSECURE: "true",
+      LATSCOPE_NODE: "",
+    };
+    const config = loadConfig({ maxSessions: "8" }, environment);
+    expect(config.drainTimeout).toBe(250);
+    expect(config.maxSessions).toBe(8);
+    expect(config.insecure).toBe(true);
+    expect(config.node).toBe(hostname());
+    expect(config.listen).toEqual([
+      { host: "127.0.0.1", port: 4317 },
+      { host: "::1", port: 4318 },
+    ]);
+  });
+
+  it("takes localhost for loopback", () => {
+    expect(loadConfig({ listen: ["localhost:0"], insecure: "true" }, {}).listen).toEqual([
+      { host: "127.0.0.1", port: 0 },
+    ]);
+  });
+
+  it("refuses plaintext TCP without --insecure and says what to do", () => {
+    const message = errorOf({ listen: ["127.0.0.1:4317"] });
+    expect(message).toMatch(/^--listen: TCP without TLS needs --insecure/);
+    expect(message).toContain("ssh -L");
+  });
+
+  it.each(["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "example.org:1", "127.evil.org:1"])(
+    "refuses --insecure on %s, which is not loopback",
+    (address) => {
+      expect(errorOf({ listen: [address], insecure: "true" })).toMatch(
+        /^--listen: --insecure is plaintext and works on loopback only/,
+      );
+    },
+  );
+
+  it.each(["127.0.0.1", "127.0.0.1:70000", ":1", "::1:1", "[127.0.0.1]:1", "127.0.0.1:x"])(
+    "refuses the address %s",
+    (address) => {
+      expect(errorOf({ listen: [address], insecure: "true" })).toContain("is not HOST:PORT");
+    },
+  );
+
+  it("names the source of every wrong value", () => {
+    const message = errorOf({ logLevel: "loud" }, { LATSCOPE_DRAIN_TIMEOUT: "5", LATSCOPE_SOCKET: "relative.sock" });
+    expect(message.split("\n").map((line) => line.split(":")[0])).toEqual([
+      "LATSCOPE_SOCKET",
+      "LATSCOPE_DRAIN_TIMEOUT",
+      "--log-level",
+    ]);
+  });
+});

@@ -1,0 +1,24 @@
+import { randomUUID } from "node:crypto";
+import type { ServiceError } from "@grpc/grpc-js";
+import type { Logger } from "../log/logger.js";
+import { Failure } from "./failure.js";
+import { fromAddon } from "./from-addon.js";
+import { toStatus } from "./to-status.js";
+
+/** What a client is told of anything that was thrown; the log gets the rest. */
+export function answerTo(error: unknown, method: string, log: Logger): ServiceError {
+  const failure = toFailure(error) ?? unknownFailure(error, method, log);
+  log.debug({ method, status: failure.status, reason: failure.reason, detail: failure.message }, "call failed");
+  return Object.assign(new Error(failure.message), toStatus(failure));
+}
+
+/** The failure that a thrown value stands for, when it is one that a client may see. */
+export function toFailure(error: unknown): Failure | undefined {
+  return error instanceof Failure ? error : fromAddon(error);
+}
+
+function unknownFailure(error: unknown, method: string, log: Logger): Failure {
+  const id = randomUUID();
+  log.error({ err: error, method, id }, "internal error");
+  return Failure.of("INTERNAL", `internal error ${id}; the service's log has more under this id`, { metadata: { id } });
+}

@@ -1,0 +1,27 @@
+/**
+ * The reasons that the service itself gives, with their gRPC status. The collector has a closed list of its own (`Reason` in
+ * failure.rs); both are rows of docs/errors.md, and no string is in both unless it means the same.
+ */
+export const reasons = {
+  MESSAGE_MALFORMED: "INVALID_ARGUMENT",
+  FIELD_REQUIRED: "INVALID_ARGUMENT",
+  FIELD_INVALID: "INVALID_ARGUMENT",
+  PAGE_TOKEN_INVALID: "INVALID_ARGUMENT",
+  RESUME_TOKEN_INVALID: "INVALID_ARGUMENT",
+  REQUEST_ID_REUSED: "INVALID_ARGUMENT",
+  UPDATE_MASK_INVALID: "INVALID_ARGUMENT",
+  SESSION_NOT_FOUND: "NOT_FOUND",
+  SESSION_EXISTS: "ALREADY_EXISTS",
+  SESSION_RUNNING: "FAILED_PRECONDITION",
+  SESSION_STARTING: "FAILED_PRECONDITION",
+  SESSION_STOPPED: "FAILED_PRECONDITION",
+  ETAG_MISMATCH: "ABORTED",
+  SESSION_LIMIT: "RESOURCE_EXHAUSTED",
+  STREAM_LIMIT: "RESOURCE_EXHAUSTED",
+  RESUME_TOKEN_EXPIRED: "OUT_OF_RANGE",
+  DRAINING: "UNAVAILABLE",
+  METHOD_UNIMPLEMENTED: "UNIMPLEMENTED",
+  INTERNAL: "INTERNAL",
+} as const;
+
+export type ServiceReason = keyof typeof reasons;

@@ -1,0 +1,9 @@
+import type { RpcContext } from "../rpc/context.js";
+import type { Sessions } from "../session/sessions.js";
+
+/** What the methods of SampleService share. */
+export interface SampleContext extends RpcContext {
+  sessions: Sessions;
+  /** `nodes/{name}` */
+  node: string;
+}

@@ -1,0 +1,32 @@
+import { EndReason } from "@latscope/proto";
+import type { ReaderHandle } from "../addon/types.js";
+import type { Outgoing } from "../rpc/outgoing.js";
+
+/**
+ * Pulls messages out of a reader and sends them on, as bytes, as fast as the client takes them. When the service drains, the reader
+ * ends with a word about it; when the client is gone, at once.
+ *
+ * @returns whether the stream came to its End message
+ */
+export async function pump(reader: ReaderHandle, outgoing: Outgoing<Buffer>, draining: AbortSignal): Promise<boolean> {
+  const drain = (): void => {
+    reader.end(EndReason.DRAINING);
+  };
+  const leave = (): void => {
+    reader.close();
+  };
+  outgoing.signal.addEventListener("abort", leave);
+  draining.addEventListener("abort", drain);
+  try {
+    if (draining.aborted) drain();
+    for (;;) {
+      const message = await reader.next();
+      if (message === null) return !outgoing.signal.aborted;
+      if (!(await outgoing.write(message))) return false;
+    }
+  } finally {
+    draining.removeEventListener("abort", drain);
+    outgoing.signal.removeEventListener("abort", leave);
+    reader.close();
+  }
+}

@@ -1,0 +1,71 @@
+import { StopReason, StreamSamplesRequest, type SessionSpec } from "@latscope/proto";
+import { Failure } from "../failure/failure.js";
+import { decodeRequest } from "../rpc/decode.js";
+import type { Outgoing } from "../rpc/outgoing.js";
+import type { SessionRecord } from "../session/record.js";
+import { milliseconds } from "../session/time.js";
+import type { SampleContext } from "./context.js";
+import { pump } from "./pump.js";
+
+/** Follows a session; with a spec, one that is made for this stream and ends with it. Requests and answers are bytes throughout. */
+export function streamSamples(context: SampleContext) {
+  return async (bytes: Buffer, outgoing: Outgoing<Buffer>): Promise<void> => {
+    const request = decodeRequest(StreamSamplesRequest, bytes);
+    switch (request.source?.$case) {
+      case "session": {
+        const record = context.sessions.get(request.source.value, "session");
+        await follow(context, record, bytes, outgoing);
+        return;
+      }
+      case "spec":
+        return streamOwn(context, request.source.value, request, bytes, outgoing);
+      case undefined:
+        throw Failure.field("FIELD_REQUIRED", "source", "give a session (sessions/{id}) or a spec");
+    }
+  };
+}
+
+async function streamOwn(
+  context: SampleContext,
+  spec: SessionSpec,
+  request: StreamSamplesRequest,
+  bytes: Buffer,
+  outgoing: Outgoing<Buffer>,
+): Promise<void> {
+  const { sessions } = context;
+  const lingerMs = request.linger === undefined ? 0 : milliseconds(request.linger);
+  if (lingerMs < 0) throw Failure.field("FIELD_INVALID", "linger", "is negative");
+  const record = await sessions.create({ displayName: "", labels: {}, spec, stream: { lingerMs } });
+  let complete = true;
+  try {
+    complete = await follow(context, record, bytes, outgoing);
+  } finally {
+    // Only a stream that broke can be taken up again.
+    if (complete || lingerMs === 0) await sessions.remove(record, StopReason.STREAM_CLOSED);
+  }
+}
+
+/** @returns whether the stream came to its End message */
+async function follow(
+  { sessions, node, draining }: SampleContext,
+  record: SessionRecord,
+  bytes: Buffer,
+  outgoing: Outgoing<Buffer>,
+): Promise<boolean> {
+  if (record.handle === undefined) throw starting(record.name);
+  const reader = record.handle.reader(bytes, { node, session: record.name });
+  sessions.enter(record);
+  try {
+    return await pump(reader, outgoing, draining);
+  } finally {
+    sessions.leave(record);
+  }
+}
+
+function starting(name: string): Failure {
+  const description = "it is still starting";
+  return Failure.of("SESSION_STARTING", `${name}: ${description}`, {
+    precondition: [{ type: "STATE", subject: name, description }],
+    retryAfterMs: 100,
+  });
+}

@@ -1,0 +1,57 @@
+import { NodeCapabilities } from "@latscope/proto";
+import { openCollector } from "./addon/open.js";
+import type { Collector } from "./addon/types.js";
+import type { Config } from "./config/schema.js";
+import { toFailure } from "./failure/answer.js";
+import { announce, announceCommand } from "./log/announce.js";
+import { createLogger, type Logger } from "./log/logger.js";
+import { GrpcServer, type Listening } from "./server/grpc-server.js";
+import { nextSignal } from "./server/signals.js";
+import { ListenError } from "./server/unix-socket.js";
+
+/** Runs the service until SIGTERM or SIGINT. @returns the exit code: 0 after a signal, 1 when it could not start */
+export async function serve(config: Config): Promise<number> {
+  const log = createLogger(config.logLevel);
+  let collector: Collector | undefined;
+  try {
+    collector = await openCollector({ node: `nodes/${config.node}` });
+    const server = new GrpcServer(config, collector, log);
+    announceHost(NodeCapabilities.decode(await collector.capabilities()));
+    announceReady(await server.start(), log);
+    const signal = await nextSignal();
+    log.info({ signal }, `${signal}: draining`);
+    await server.stop();
+    log.info("stopped");
+    return 0;
+  } catch (error) {
+    const expected = error instanceof ListenError ? error : toFailure(error);
+    if (expected === undefined) throw error;
+    process.stderr.write(`latscope: ${expected.message}\n`);
+    return 1;
+  } finally {
+    collector?.close();
+  }
+}
+
+function announceHost({ kernelRelease, btf, jit, capabilities }: NodeCapabilities): void {
+  const supported = capabilities.filter((capability) => capability.supported);
+  const hooks = new Set(supported.map(({ hook }) => hook));
+  const parts = [`kernel ${kernelRelease}`, ...(btf ? ["BTF"] : []), ...(jit ? ["JIT"] : []), ...hooks];
+  announce(
+    `${parts.join(", ")}; ${supported.length} of ${capabilities.length} metrics available (latscope capabilities)`,
+  );
+}
+
+function announceReady({ socket, group, tcp }: Listening, log: Logger): void {
+  announce(`listening on unix:${socket} (0660 root:${group.name})`);
+  for (const address of tcp) {
+    announce(`listening on ${address} (plaintext, --insecure)`);
+    log.warn({ address }, `${address} is plaintext: every local user is operator`);
+  }
+  const spec = `-d '{"spec":{"probes":[{"tcp":{}}]}}'`;
+  announce("try");
+  announceCommand(`grpcurl -plaintext -unix ${spec} ${socket} latscope.v1.SampleService/StreamSamples`);
+  for (const address of tcp)
+    announceCommand(`grpcurl -plaintext ${spec} ${address} latscope.v1.SampleService/StreamSamples`);
+  announceCommand("npx latscope stream --tcp");
+}

@@ -1,0 +1,12 @@
+import type { CreateSessionResponse } from "@latscope/proto";
+import type { Collector } from "../addon/types.js";
+import type { RpcContext } from "../rpc/context.js";
+import type { Replies } from "./replies.js";
+import type { Sessions } from "./sessions.js";
+
+/** What the methods of SessionService share. */
+export interface SessionContext extends RpcContext {
+  collector: Collector;
+  sessions: Sessions;
+  replies: Replies<CreateSessionResponse>;
+}

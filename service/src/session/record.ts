@@ -1,0 +1,114 @@
+import {
+  Session,
+  SessionSpec,
+  SessionState,
+  SessionStats,
+  SessionView,
+  StopReason,
+  type Limits,
+  type ProbeStatus,
+} from "@latscope/proto";
+import type { SessionHandle } from "../addon/types.js";
+import { etagOf, type ClientFields } from "./etag.js";
+import { Mutex } from "./mutex.js";
+import { sessionName } from "./name.js";
+import { milliseconds, timestamp } from "./time.js";
+import { Timers } from "./timers.js";
+
+/** How long a session that belongs to a stream outlives it. */
+export interface StreamLifetime {
+  lingerMs: number;
+}
+
+/** What a new session is made of. */
+export interface NewSession extends ClientFields {
+  /** Undefined: the server chooses. */
+  id?: string;
+  /** Set for a session that lives as long as a stream. */
+  stream?: StreamLifetime;
+}
+
+type TimerName = "duration" | "idle" | "retain" | "linger";
+
+/** One session: what the client set, what became of it, and the handle to its eBPF side. */
+export class SessionRecord implements ClientFields {
+  readonly id: string;
+  readonly name: string;
+  readonly stream: StreamLifetime | undefined;
+  readonly createdAt = Date.now();
+  readonly timers = new Timers<TimerName>();
+  /** Start, update, stop and delete of one session never overlap. */
+  readonly lock = new Mutex();
+
+  displayName: string;
+  labels: Readonly<Record<string, string>>;
+  spec: SessionSpec;
+  effectiveSpec: SessionSpec | undefined;
+  state = SessionState.STARTING;
+  stateReason = "";
+  stopReason = StopReason.UNSPECIFIED;
+  probeStatuses: ProbeStatus[] = [];
+  startedAt: number | undefined;
+  endedAt: number | undefined;
+  handle: SessionHandle | undefined;
+  /** Open streams that read this session. */
+  readers = 0;
+
+  constructor(id: string, session: NewSession) {
+    this.id = id;
+    this.name = sessionName(id);
+    this.stream = session.stream;
+    this.displayName = session.displayName;
+    this.labels = session.labels;
+    this.spec = session.spec;
+  }
+
+  get running(): boolean {
+    return [SessionState.STARTING, SessionState.RUNNING, SessionState.DEGRADED].includes(this.state);
+  }
+
+  /** One of the effective limits in milliseconds; undefined = no such limit. */
+  limitMs(name: "duration" | "idleTimeout" | "retain"): number | undefined {
+    const limits: Limits | undefined = this.effectiveSpec?.limits;
+    const limit = limits?.[name];
+    return limit === undefined ? undefined : milliseconds(limit);
+  }
+
+  /** Takes over what the collector says of a session that it has attached. */
+  attached(handle: SessionHandle): void {
+    this.handle = handle;
+    this.effectiveSpec = SessionSpec.decode(handle.effectiveSpec());
+    const { state, stateReason, probeStatuses } = Session.decode(handle.probes());
+    Object.assign(this, { state, stateReason, probeStatuses, startedAt: Date.now() });
+  }
+
+  /** As a message, without statistics. */
+  toMessage(): Session {
+    return Session.fromPartial({
+      name: this.name,
+      displayName: this.displayName,
+      labels: { ...this.labels },
+      spec: this.spec,
+      etag: etagOf(this),
+      state: this.state,
+      stateReason: this.stateReason,
+      createTime: timestamp(this.createdAt),
+      startTime: this.startedAt === undefined ? undefined : timestamp(this.startedAt),
+      endTime: this.endedAt === undefined ? undefined : timestamp(this.endedAt),
+      effectiveSpec: this.effectiveSpec,
+      stopReason: this.stopReason,
+      probeStatuses: this.probeStatuses,
+    });
+  }
+
+  /** As a message with its statistics of this moment. */
+  async withStats(view: SessionView): Promise<Session> {
+    const bytes = await this.handle?.stats();
+    const stats = bytes === undefined ? undefined : SessionStats.decode(bytes);
+    if (view !== SessionView.FULL) {
+      for (const program of stats?.programs ?? [])
+        Object.assign(program, { verifierLog: "", bytecode: Buffer.alloc(0) });
+    }
+    return { ...this.toMessage(), stats };
+  }
+}

@@ -1,0 +1,187 @@
+import { EndReason, SessionChange, SessionSpec, SessionState, StopReason } from "@latscope/proto";
+import type { Collector, SessionHandle } from "../addon/types.js";
+import { Failure } from "../failure/failure.js";
+import type { Logger } from "../log/logger.js";
+import { SessionFeed } from "./feed.js";
+import { chooseSessionId, sessionId, sessionName } from "./name.js";
+import { SessionRecord, type NewSession } from "./record.js";
+
+/** What sessions need from the service. */
+export interface SessionsOptions {
+  collector: Collector;
+  log: Logger;
+  /** How many may exist at once. */
+  limit: number;
+}
+
+/** Every session of this host, running or still readable, and what ends them. */
+export class Sessions {
+  readonly feed = new SessionFeed();
+  readonly #records = new Map<string, SessionRecord>();
+  readonly #collector: Collector;
+  readonly #log: Logger;
+  readonly #limit: number;
+
+  constructor({ collector, log, limit }: SessionsOptions) {
+    this.#collector = collector;
+    this.#log = log;
+    this.#limit = limit;
+  }
+
+  get count(): number {
+    return this.#records.size;
+  }
+
+  /** All of them, sorted by name. */
+  all(): SessionRecord[] {
+    return [...this.#records.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** @param field where the request holds the name @throws Failure SESSION_NOT_FOUND, FIELD_REQUIRED, FIELD_INVALID */
+  get(name: string, field: string): SessionRecord {
+    const record = this.#records.get(sessionId(name, field));
+    if (record === undefined) throw notFound(name);
+    return record;
+  }
+
+  /** Attaches a session. When that fails nothing of it stays. */
+  async create(session: NewSession): Promise<SessionRecord> {
+    const id = session.id ?? chooseSessionId((id) => this.#records.has(id));
+    if (this.#records.has(id)) {
+      const name = sessionName(id);
+      throw Failure.of("SESSION_EXISTS", `${name} exists`, { resource: { type: "latscope.v1.Session", name } });
+    }
+    if (this.#records.size >= this.#limit) {
+      const description = `at most ${this.#limit} sessions exist at once; delete one that is stopped`;
+      throw Failure.of("SESSION_LIMIT", description, { quota: [{ subject: "sessions", description }] });
+    }
+    const record = new SessionRecord(id, session);
+    this.#records.set(id, record);
+    this.feed.changed(record);
+    try {
+      await record.lock.run(async () => this.#start(record));
+    } catch (error) {
+      this.#forget(record);
+      throw error;
+    }
+    return record;
+  }
+
+  /** Detaches; what was collected stays readable until `retain` runs out. Idempotent. */
+  async stop(record: SessionRecord, why: StopReason): Promise<void> {
+    await record.lock.run(async () => this.#end(record, SessionState.STOPPED, why));
+  }
+
+  /** Stops a session if it runs, and forgets it. Idempotent. */
+  async remove(record: SessionRecord, why: StopReason): Promise<void> {
+    await record.lock.run(async () => {
+      await this.#end(record, SessionState.STOPPED, why);
+      record.timers.clearAll();
+      record.handle?.close();
+      this.#forget(record);
+    });
+  }
+
+  /** Counts a reader in: a session that is read is not idle. */
+  enter(record: SessionRecord): void {
+    record.readers += 1;
+    record.timers.clear("idle");
+    record.timers.clear("linger");
+  }
+
+  /** Counts a reader out. */
+  leave(record: SessionRecord): void {
+    record.readers -= 1;
+    this.armIdle(record);
+    this.#armLinger(record);
+  }
+
+  /** Starts the wait for a reader, if the session runs without one. */
+  armIdle(record: SessionRecord): void {
+    const idleMs = record.limitMs("idleTimeout");
+    if (record.readers > 0 || !record.running || idleMs === undefined) return;
+    record.timers.set("idle", idleMs, () => {
+      this.#inBackground(this.stop(record, StopReason.IDLE), record);
+    });
+  }
+
+  /** Starts the wait for the end of a limited session. */
+  armDuration(record: SessionRecord): void {
+    const durationMs = record.limitMs("duration");
+    if (durationMs === undefined || record.startedAt === undefined) {
+      record.timers.clear("duration");
+      return;
+    }
+    const left = Math.max(0, record.startedAt + durationMs - Date.now());
+    record.timers.set("duration", left, () => {
+      this.#inBackground(this.stop(record, StopReason.DURATION), record);
+    });
+  }
+
+  /** A stream's session that nobody reads any more is kept a while for a client that comes back. */
+  #armLinger(record: SessionRecord): void {
+    const { lingerMs = 0 } = record.stream ?? {};
+    if (lingerMs === 0 || record.readers > 0) return;
+    record.timers.set("linger", lingerMs, () => {
+      this.#inBackground(this.remove(record, StopReason.STREAM_CLOSED), record);
+    });
+  }
+
+  async #start(record: SessionRecord): Promise<void> {
+    const spec = Buffer.from(SessionSpec.encode(record.spec).finish());
+    const handle = await this.#collector.start(record.id, spec);
+    record.attached(handle);
+    this.armDuration(record);
+    this.armIdle(record);
+    this.feed.changed(record);
+    this.#log.info({ session: record.name, state: SessionState[record.state] }, `${record.name} started`);
+    this.#inBackground(this.#follow(record, handle), record);
+  }
+
+  async #end(record: SessionRecord, state: SessionState, why: StopReason, reason = ""): Promise<void> {
+    if (!record.running) return;
+    const failed = state === SessionState.FAILED;
+    await record.handle?.stop(failed ? EndReason.SESSION_FAILED : EndReason.SESSION_STOPPED);
+    Object.assign(record, { state, stateReason: reason, stopReason: why, endedAt: Date.now() });
+    record.timers.clearAll();
+    const retainMs = record.limitMs("retain") ?? 0;
+    record.timers.set("retain", retainMs, () => {
+      this.#inBackground(this.remove(record, why), record);
+    });
+    this.feed.changed(record);
+    this.#log.info({ session: record.name, why: StopReason[why] }, `${record.name} ended`);
+  }
+
+  /** Takes over what the collector itself decides: a limit of the session, a part that no longer works. */
+  async #follow(record: SessionRecord, handle: SessionHandle): Promise<void> {
+    for (;;) {
+      const bytes = await handle.changes();
+      if (bytes === null) return;
+      const { state, reason } = SessionChange.decode(bytes);
+      if (state === SessionState.STOPPED) {
+        await this.stop(record, StopReason.MAX_SAMPLES);
+      } else if (state === SessionState.FAILED) {
+        await record.lock.run(async () => this.#end(record, state, StopReason.UNSPECIFIED, reason));
+      } else if (record.running) {
+        Object.assign(record, { state, stateReason: reason });
+        this.feed.changed(record);
+      }
+    }
+  }
+
+  #forget(record: SessionRecord): void {
+    if (this.#records.get(record.id) !== record) return;
+    this.#records.delete(record.id);
+    this.feed.deleted(record.name);
+  }
+
+  #inBackground(work: Promise<void>, record: SessionRecord): void {
+    work.catch((error: unknown) => {
+      this.#log.error({ err: error, session: record.name }, `${record.name}: work in the background failed`);
+    });
+  }
+}
+
+function notFound(name: string): Failure {
+  return Failure.of("SESSION_NOT_FOUND", `${name} does not exist`, { resource: { type: "latscope.v1.Session", name } });
+}

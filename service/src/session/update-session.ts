@@ -1,0 +1,40 @@
+import { SessionSpec, SessionView, type UpdateSessionRequest, type UpdateSessionResponse } from "@latscope/proto";
+import { Failure } from "../failure/failure.js";
+import { inSession } from "../failure/from-addon.js";
+import type { SessionContext } from "./context.js";
+import { checkEtag } from "./etag.js";
+import { checkLabels } from "./labels.js";
+import { applyMask, touchesSpec } from "./update-mask.js";
+
+/** Turns the live knobs of a session, without a gap in what it measures. */
+export function updateSession({ sessions }: SessionContext) {
+  return async ({ session, updateMask }: UpdateSessionRequest): Promise<UpdateSessionResponse> => {
+    if (session === undefined) throw Failure.field("FIELD_REQUIRED", "session", "is needed, with its name");
+    const record = sessions.get(session.name, "session.name");
+    const paths = updateMask ?? [];
+    await record.lock.run(async () => {
+      checkEtag(session.etag, record);
+      const next = applyMask(record, session, paths);
+      checkLabels(next.labels, "session.labels");
+      if (touchesSpec(paths)) {
+        if (!record.running || record.handle === undefined) throw stopped(record.name);
+        const spec = Buffer.from(SessionSpec.encode(next.spec).finish());
+        record.effectiveSpec = SessionSpec.decode(await inSession(record.handle.update(spec)));
+      }
+      record.displayName = next.displayName;
+      record.labels = next.labels;
+      record.spec = next.spec;
+      sessions.armDuration(record);
+      sessions.armIdle(record);
+      sessions.feed.changed(record);
+    });
+    return { session: await record.withStats(SessionView.BASIC) };
+  };
+}
+
+function stopped(name: string): Failure {
+  const description = "it has stopped; only display_name and labels can still change";
+  return Failure.of("SESSION_STOPPED", `${name}: ${description}`, {
+    precondition: [{ type: "STATE", subject: name, description }],
+  });
+}

@@ -1,0 +1,174 @@
+import {
+  EndReason,
+  HostStatus,
+  NodeCapabilities,
+  Session,
+  SessionSpec,
+  SessionState,
+  SessionStats,
+  StreamSamplesRequest,
+  StreamSamplesResponse,
+  Totals,
+} from "@latscope/proto";
+import type { Collector, ReaderHandle, ReaderHeader, SessionHandle } from "../addon/types.js";
+
+/** An error as the addon throws it. */
+export function addonError(status: string, reason: string, field: string, description: string): Error {
+  const message = {
+    status,
+    reason,
+    message: `${field}: ${description}`,
+    violations: [{ field, description }],
+    precondition: [],
+    quota: [],
+    metadata: {},
+    retryAfterMs: null,
+  };
+  return Object.assign(new Error(JSON.stringify(message)), { code: reason });
+}
+
+/**
+ * Stands in for the addon in tests of what TypeScript alone decides: names, limits, timers, who is told what. It measures nothing.
+ * A spec without probes is refused, as the collector does it.
+ */
+export class CollectorDouble implements Collector {
+  readonly sessions = new Map<string, SessionDouble>();
+  closed = false;
+
+  capabilities(): Promise<Buffer> {
+    const capabilities = NodeCapabilities.fromPartial({ node: "nodes/test", kernelRelease: "6.18.0" });
+    return Promise.resolve(Buffer.from(NodeCapabilities.encode(capabilities).finish()));
+  }
+
+  status(): Promise<Buffer> {
+    const status = HostStatus.fromPartial({ node: "nodes/test", version: "0.1.0", samples: 7n });
+    return Promise.resolve(Buffer.from(HostStatus.encode(status).finish()));
+  }
+
+  async check(spec: Buffer): Promise<Buffer> {
+    await Promise.resolve();
+    const decoded = SessionSpec.decode(spec);
+    if (decoded.probes.length === 0) throw addonError("INVALID_ARGUMENT", "FIELD_REQUIRED", "spec.probes", "is empty");
+    return Buffer.from(SessionSpec.encode(decoded).finish());
+  }
+
+  async start(id: string, spec: Buffer): Promise<SessionDouble> {
+    const session = new SessionDouble(await this.check(spec));
+    this.sessions.set(id, session);
+    return session;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+export class SessionDouble implements SessionHandle {
+  readonly readers: ReaderDouble[] = [];
+  stopped: EndReason | undefined;
+  closed = false;
+  #spec: Buffer;
+  #changesEnd: (end: null) => void = () => undefined;
+
+  constructor(spec: Buffer) {
+    this.#spec = spec;
+  }
+
+  effectiveSpec(): Buffer {
+    return this.#spec;
+  }
+
+  probes(): Buffer {
+    const probeStatuses = [{ probe: 0, attached: true, capability: undefined, node: "nodes/test" }];
+    return Buffer.from(Session.encode(Session.fromPartial({ state: SessionState.RUNNING, probeStatuses })).finish());
+  }
+
+  stats(): Promise<Buffer> {
+    return Promise.resolve(
+      Buffer.from(SessionStats.encode(SessionStats.fromPartial({ kernelMemoryBytes: 4096n })).finish()),
+    );
+  }
+
+  update(spec: Buffer): Promise<Buffer> {
+    this.#spec = spec;
+    return Promise.resolve(spec);
+  }
+
+  changes(): Promise<Buffer | null> {
+    return new Promise((resolve) => (this.#changesEnd = resolve));
+  }
+
+  stop(reason: EndReason): Promise<void> {
+    this.stopped ??= reason;
+    for (const reader of this.readers) reader.end(reason);
+    return Promise.resolve();
+  }
+
+  reader(request: Buffer, header: ReaderHeader): ReaderDouble {
+    const { filters } = StreamSamplesRequest.decode(request);
+    if (filters.length > 0)
+      throw addonError("INVALID_ARGUMENT", "FIELD_INVALID", "filters[0]", "is not known to the double");
+    const reader = new ReaderDouble(header);
+    this.readers.push(reader);
+    return reader;
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const reader of this.readers) reader.end(EndReason.SESSION_DELETED);
+    this.#changesEnd(null);
+  }
+}
+
+/** Start, then whatever a test pushes, then End. */
+export class ReaderDouble implements ReaderHandle {
+  readonly #header: ReaderHeader;
+  readonly #queue: (Buffer | null)[] = [];
+  #waiter: ((message: Buffer | null) => void) | undefined;
+  #ended = false;
+  closed = false;
+
+  constructor(header: ReaderHeader) {
+    this.#header = header;
+    this.push({ event: { $case: "start", value: {} } });
+  }
+
+  /** Queues one message with the header that every message has. */
+  push(message: Parameters<typeof StreamSamplesResponse.fromPartial>[0]): void {
+    this.#put(
+      Buffer.from(
+        StreamSamplesResponse.encode(StreamSamplesResponse.fromPartial({ ...this.#header, ...message })).finish(),
+      ),
+    );
+  }
+
+  next(): Promise<Buffer | null> {
+    const message = this.#queue.shift();
+    if (message !== undefined) return Promise.resolve(message);
+    if (this.closed) return Promise.resolve(null);
+    return new Promise((resolve) => (this.#waiter = resolve));
+  }
+
+  end(reason: EndReason): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.push({ event: { $case: "end", value: { reason } } });
+    this.#put(null);
+  }
+
+  totals(): Buffer {
+    return Buffer.from(Totals.encode(Totals.fromPartial({})).finish());
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#put(null);
+  }
+
+  #put(message: Buffer | null): void {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    if (waiter === undefined) this.#queue.push(message);
+    else waiter(message);
+  }
+}
