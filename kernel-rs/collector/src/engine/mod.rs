@@ -1,0 +1,53 @@
+//! What an engine of the kernel side offers to sessions.
+
+use std::sync::Arc;
+
+use crate::{
+    failure::Failure,
+    log::SessionLog,
+    proto::{ProbeStatus, ProgramStats, Totals},
+    spec::CompiledSpec,
+};
+
+/// Measures for sessions: loads its programs once and shares them.
+pub trait Engine: Send + Sync {
+    /// Checks what only the host can tell (interfaces, namespaces, hooks); attaches nothing.
+    ///
+    /// # Errors
+    /// All violations at once, with the path of each field.
+    fn check(&self, spec: &CompiledSpec) -> Result<(), Failure>;
+
+    /// Attaches a session; its samples and losses go to `log` until the attachment is stopped.
+    ///
+    /// # Errors
+    /// As [`Engine::check`], and what the kernel refuses. Nothing stays attached then.
+    fn start(
+        &self,
+        spec: &CompiledSpec,
+        log: Arc<SessionLog>,
+    ) -> Result<Box<dyn Attachment>, Failure>;
+}
+
+/// One session inside an engine.
+pub trait Attachment: Send {
+    /// Takes over filters, exclude, collection and limits of `spec`, without losing a sample.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; the old spec stays in force then.
+    fn update(&mut self, spec: &CompiledSpec) -> Result<(), Failure>;
+
+    /// `measured`, `aggregated_only`, losses at `KERNEL_*` stages and refusals since the start. The log knows the rest.
+    fn totals(&self) -> Totals;
+
+    /// The programs that serve the session.
+    fn programs(&self) -> Vec<ProgramStats>;
+
+    /// Kernel memory of the engine's maps.
+    fn kernel_memory_bytes(&self) -> u64;
+
+    /// One for each probe of the spec that is this engine's.
+    fn probes(&self) -> Vec<ProbeStatus>;
+
+    /// Detaches, after everything measured so far is in the log. Idempotent.
+    fn stop(&mut self);
+}

@@ -1,0 +1,295 @@
+//! Checks probes.
+
+use super::{clause, compiled::CompiledProbe, time, violations::Violations};
+use crate::{
+    failure::Reason,
+    metric,
+    proto::{Metric, Probe, probe::Kind, user_function_probe::Target},
+};
+
+/// Most probes of one session.
+pub(crate) const PROBES_MAX: usize = 32;
+/// Longest name or path inside a probe, in bytes: the kernel's `PATH_MAX`.
+const NAME_MAX: usize = 4096;
+
+const TCP: &[Metric] = &[
+    Metric::TcpHandshakeRemote,
+    Metric::TcpHandshakeLocal,
+    Metric::TcpRtt,
+    Metric::TcpFirstByte,
+    Metric::TcpConnectFailure,
+];
+const SOCKET: &[Metric] = &[
+    Metric::SocketRtt,
+    Metric::SocketConnect,
+    Metric::SocketRetransmit,
+];
+
+/// Checks one probe; `None` if it cannot be told what it would measure.
+pub(crate) fn compile(
+    probe: &Probe,
+    index: usize,
+    path: &str,
+    violations: &mut Violations,
+) -> Option<CompiledProbe> {
+    let timeout_ns = probe.timeout.as_ref().and_then(|it| {
+        violations.take(
+            Reason::DurationInvalid,
+            format!("{path}.timeout"),
+            time::positive_duration_ns(it),
+        )
+    });
+    let Some(kind) = &probe.kind else {
+        violations.add(Reason::FieldRequired, path, "must set one kind of probe");
+        return None;
+    };
+    let metrics = check_kind(kind, path, violations);
+    let mask = metrics.iter().fold(0, |mask, it| mask | metric::bit(*it));
+    let mut kind = kind.clone();
+    if let Kind::Tcp(tcp) = &mut kind {
+        tcp.metrics = metrics.iter().map(|it| *it as i32).collect();
+    }
+    if let Kind::Socket(socket) = &mut kind {
+        socket.metrics = metrics.iter().map(|it| *it as i32).collect();
+    }
+    Some(CompiledProbe {
+        index: index as u32,
+        kind,
+        metrics: mask,
+        timeout_ns,
+    })
+}
+
+/// The metrics that the probe yields, in the order of their numbers.
+fn check_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Vec<Metric> {
+    check_flow_kind(kind, path, violations)
+        .unwrap_or_else(|| check_span_kind(kind, path, violations))
+}
+
+/// Of the kinds that look at flows; `None` for another.
+fn check_flow_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Option<Vec<Metric>> {
+    Some(match kind {
+        Kind::Tcp(it) => chosen(&it.metrics, TCP, &format!("{path}.tcp"), violations),
+        Kind::Udp(it) => {
+            if let Some(reset) = &it.idle_reset {
+                let field = format!("{path}.udp.idle_reset");
+                violations.take(
+                    Reason::DurationInvalid,
+                    field,
+                    time::positive_duration_ns(reset),
+                );
+            }
+            built(&[Metric::UdpReply], &format!("{path}.udp"), violations)
+        }
+        Kind::Dns(it) => {
+            ports(&it.ports, &format!("{path}.dns.ports"), violations);
+            built(&[Metric::DnsReply], &format!("{path}.dns"), violations)
+        }
+        Kind::Icmp(_) => built(&[Metric::IcmpEcho], &format!("{path}.icmp"), violations),
+        Kind::Quic(it) => {
+            ports(&it.ports, &format!("{path}.quic.ports"), violations);
+            let both = [Metric::QuicHandshake, Metric::QuicSpinRtt];
+            built(
+                &both[..=usize::from(it.spin_bit)],
+                &format!("{path}.quic"),
+                violations,
+            )
+        }
+        Kind::Socket(it) => {
+            if !it.cgroup_path.is_empty() {
+                let field = format!("{path}.socket.cgroup_path");
+                violations.take(Reason::FieldInvalid, field, clause::cgroup(&it.cgroup_path));
+            }
+            chosen(&it.metrics, SOCKET, &format!("{path}.socket"), violations)
+        }
+        _ => return None,
+    })
+}
+
+/// Of the kinds that look at tasks, requests and functions; empty for another.
+fn check_span_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Vec<Metric> {
+    match kind {
+        Kind::Syscall(it) => {
+            names(&it.names, &format!("{path}.syscall.names"), violations);
+            built(&[Metric::Syscall], &format!("{path}.syscall"), violations)
+        }
+        Kind::RunQueue(_) => built(
+            &[Metric::RunQueue],
+            &format!("{path}.run_queue"),
+            violations,
+        ),
+        Kind::OffCpu(_) => built(&[Metric::OffCpu], &format!("{path}.off_cpu"), violations),
+        Kind::BlockIo(it) => {
+            names(&it.devices, &format!("{path}.block_io.devices"), violations);
+            let both = [Metric::BlockIoDevice, Metric::BlockIoQueue];
+            built(
+                &both[..=usize::from(it.include_queue_time)],
+                &format!("{path}.block_io"),
+                violations,
+            )
+        }
+        Kind::Softirq(it) => {
+            let both = [Metric::Softirq, Metric::Hardirq];
+            built(
+                &both[..=usize::from(it.hard_irqs)],
+                &format!("{path}.softirq"),
+                violations,
+            )
+        }
+        Kind::NetStack(_) => built(
+            &[Metric::NetStackReceive],
+            &format!("{path}.net_stack"),
+            violations,
+        ),
+        Kind::KernelFunction(it) => {
+            name(
+                &it.symbol,
+                &format!("{path}.kernel_function.symbol"),
+                violations,
+            );
+            built(
+                &[Metric::KernelFunction],
+                &format!("{path}.kernel_function"),
+                violations,
+            )
+        }
+        Kind::UserFunction(it) => {
+            let path = format!("{path}.user_function");
+            name(&it.binary, &format!("{path}.binary"), violations);
+            match &it.target {
+                None => violations.add(Reason::FieldRequired, &*path, "must set symbol or usdt"),
+                Some(Target::Symbol(symbol)) => name(symbol, &format!("{path}.symbol"), violations),
+                Some(Target::Usdt(usdt)) => {
+                    for (text, field) in [
+                        (&usdt.provider, "provider"),
+                        (&usdt.start, "start"),
+                        (&usdt.end, "end"),
+                    ] {
+                        name(text, &format!("{path}.usdt.{field}"), violations);
+                    }
+                }
+            }
+            built(&[Metric::UserFunction], &path, violations)
+        }
+        Kind::TracepointPair(it) => {
+            let path = format!("{path}.tracepoint_pair");
+            tracepoint(&it.start, &format!("{path}.start"), violations);
+            tracepoint(&it.end, &format!("{path}.end"), violations);
+            for (index, key) in it.key_fields.iter().enumerate() {
+                name(
+                    &key.start,
+                    &format!("{path}.key_fields[{index}].start"),
+                    violations,
+                );
+            }
+            built(&[Metric::TracepointPair], &path, violations)
+        }
+        Kind::CpuStall(it) => {
+            if let Some(interval) = &it.interval {
+                let field = format!("{path}.cpu_stall.interval");
+                violations.take(
+                    Reason::DurationInvalid,
+                    field,
+                    time::positive_duration_ns(interval),
+                );
+            }
+            built(
+                &[Metric::CpuStall],
+                &format!("{path}.cpu_stall"),
+                violations,
+            )
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The metrics asked for by number; none means every one of `all` that this build has.
+fn chosen(numbers: &[i32], all: &[Metric], path: &str, violations: &mut Violations) -> Vec<Metric> {
+    if numbers.is_empty() {
+        let built = all
+            .iter()
+            .copied()
+            .filter(|it| implemented(*it))
+            .collect::<Vec<_>>();
+        if let ([], Some(first)) = (&built[..], all.first()) {
+            violations.metric_unimplemented(path, *first);
+        }
+        return built;
+    }
+    let mut metrics = Vec::new();
+    for (index, number) in numbers.iter().enumerate() {
+        let field = format!("{path}.metrics[{index}]");
+        let known = clause::known_metric(*number).and_then(|metric| {
+            if all.contains(&metric) {
+                Ok(metric)
+            } else {
+                Err(format!("{} is not of this probe", metric.as_str_name()))
+            }
+        });
+        let Some(metric) = violations.take(Reason::MetricInvalid, &*field, known) else {
+            continue;
+        };
+        if !implemented(metric) {
+            violations.metric_unimplemented(field, metric);
+        }
+        metrics.push(metric);
+    }
+    metrics.sort_unstable();
+    metrics.dedup();
+    metrics
+}
+
+/// Metrics that the probe always yields: each must be built.
+fn built(metrics: &[Metric], path: &str, violations: &mut Violations) -> Vec<Metric> {
+    for metric in metrics {
+        if !implemented(*metric) {
+            violations.metric_unimplemented(path, *metric);
+        }
+    }
+    metrics.to_vec()
+}
+
+fn implemented(metric: Metric) -> bool {
+    metric::row(metric).is_some_and(|row| row.implemented)
+}
+
+fn ports(numbers: &[u32], path: &str, violations: &mut Violations) {
+    for (index, number) in numbers.iter().enumerate() {
+        let port = if *number == 0 {
+            Err("0 is not a port".into())
+        } else {
+            clause::port(*number)
+        };
+        violations.take(Reason::PortInvalid, format!("{path}[{index}]"), port);
+    }
+}
+
+fn names(texts: &[String], path: &str, violations: &mut Violations) {
+    for (index, text) in texts.iter().enumerate() {
+        name(text, &format!("{path}[{index}]"), violations);
+    }
+}
+
+fn name(text: &str, path: &str, violations: &mut Violations) {
+    if text.is_empty() {
+        violations.add(Reason::FieldRequired, path, "must be set");
+    } else if text.len() > NAME_MAX || text.contains('\0') {
+        violations.add(
+            Reason::FieldInvalid,
+            path,
+            format!("is no name (at most {NAME_MAX} bytes, no NUL)"),
+        );
+    }
+}
+
+fn tracepoint(text: &str, path: &str, violations: &mut Violations) {
+    match text.split_once(':') {
+        Some((category, name))
+            if !category.is_empty() && !name.is_empty() && !text.contains(['/', '\0']) => {}
+        _ => violations.add(
+            Reason::FieldInvalid,
+            path,
+            format!("{text:?} is not \"category:name\""),
+        ),
+    }
+}
