@@ -10,6 +10,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # cargo looks for its subcommands in CARGO_HOME/bin first, where rustup's may be: hence the direct call.
 export PATH="/usr/bin:$PATH" CARGO=$EBPF_CARGO RUSTC=$EBPF_RUSTC CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/lint"
 
-/usr/bin/cargo-clippy clippy --workspace --exclude latscope-probes --all-targets --locked -- --deny warnings
+/usr/bin/cargo-clippy clippy --workspace --exclude latscope-probes --all-targets --keep-going --locked -- --deny warnings
 RUSTC_BOOTSTRAP=$(ebpf_features) CARGO_ENCODED_RUSTFLAGS=$EBPF_CFG \
   /usr/bin/cargo-clippy clippy --package latscope-probes --bins --target bpfel-unknown-none --locked -- --deny warnings
