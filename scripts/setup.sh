@@ -78,7 +78,8 @@ install_npm_packages() {
 }
 
 node=$(node --version 2>/dev/null || true)
-at_least "${node#v}" "$MIN_NODE" || fail "Node ${node:-is missing: version} $([ -z "$node" ] || echo is too old:) >= $MIN_NODE is needed"
+[ -n "$node" ] || fail "Node is missing: version $MIN_NODE or newer is needed"
+at_least "${node#v}" "$MIN_NODE" || fail "Node $node is too old: version $MIN_NODE or newer is needed"
 
 mapfile -t packages < <(missing_packages | tr ' ' '\n' | sort -u)
 if [ ${#packages[@]} -gt 0 ]; then

@@ -11,6 +11,8 @@ failed=0
 skipped=0
 failures=()
 skips=()
+# The logs are read as plain text.
+export NO_COLOR=1
 began=$(now_ms)
 
 # add PASSED FAILED SKIPPED
