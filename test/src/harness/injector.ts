@@ -43,11 +43,21 @@ export class Injector {
 
   /** Sends the segments in order, with at least the waits between them; resolves when the last is out. */
   async play(...steps: readonly Step[]): Promise<void> {
-    const word = `sync-${String(++this.#syncs)}`;
-    const lines = steps.map((step) =>
-      "waitMs" in step ? `wait ${String(Math.round(step.waitMs * 1000))}us` : `${step.from} ${frame(step)}`,
-    );
-    this.#process.write(`${[...lines, `sync ${word}`].join("\n")}\n`);
+    const word = `sync-${++this.#syncs}`;
+    this.#process.write(`${[...script(steps), `sync ${word}`].join("\n")}\n`);
     await this.#process.lineWhere((line) => line === word);
   }
+}
+
+/** The two ends' frames take different ways to the watched interface, one through a softirq: a pause keeps their order. */
+const TURN = "wait 1ms";
+
+function script(steps: readonly Step[]): string[] {
+  let last: Segment["from"] | undefined;
+  return steps.flatMap((step) => {
+    if ("waitMs" in step) return [`wait ${Math.round(step.waitMs * 1000)}us`];
+    const turn = last !== undefined && last !== step.from ? [TURN] : [];
+    last = step.from;
+    return [...turn, `${step.from} ${frame(step)}`];
+  });
 }

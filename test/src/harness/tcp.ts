@@ -33,7 +33,21 @@ export function frame(segment: Segment): string {
   const destination = address(segment, to);
   const pseudo = Buffer.concat([source, destination, u32(tcp.length), u32(6)]);
   tcp.writeUInt16BE(checksum(Buffer.concat([pseudo, tcp])), 16);
-  const ethernet = Buffer.from([2, 0x4c, 0, 0, 0, to, 2, 0x4c, 0, 0, 0, from, ...(segment.ipv6 ? [0x86, 0xdd] : [8, 0])]);
+  const ethernet = Buffer.from([
+    2,
+    0x4c,
+    0,
+    0,
+    0,
+    to,
+    2,
+    0x4c,
+    0,
+    0,
+    0,
+    from,
+    ...(segment.ipv6 ? [0x86, 0xdd] : [8, 0]),
+  ]);
   return Buffer.concat([ethernet, ipHeader(segment, source, destination, tcp.length), tcp]).toString("hex");
 }
 
@@ -45,7 +59,13 @@ function ipHeader(segment: Segment, source: Buffer, destination: Buffer, payload
   if (segment.ipv6) {
     return Buffer.concat([u32(0x60000000), u32((payload << 16) | (6 << 8) | 64), source, destination]);
   }
-  const header = Buffer.concat([u32((0x4500 << 16) | (20 + payload)), u32(0x4000), u32(0x40060000), source, destination]);
+  const header = Buffer.concat([
+    u32((0x4500 << 16) | (20 + payload)),
+    u32(0x4000),
+    u32(0x40060000),
+    source,
+    destination,
+  ]);
   header.writeUInt16BE(checksum(header), 10);
   return header;
 }
