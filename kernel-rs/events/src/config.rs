@@ -5,16 +5,15 @@
 
 use crate::{flow::GROUPS, layout, metric::PACKET_METRICS};
 
-/// The one word that flips banks, and the one that wakes the reader; the only entry of its map.
+/// The one word that flips banks; the only entry of its map.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Control {
-    /// Current generation of the session set; its low bit selects the bank.
+    /// Current generation of the session set; its low bit selects the bank. Never 0 once there are sessions: a flow of
+    /// generation 0 has not been classified.
     pub generation: u32,
-    /// Set by a reader that is about to sleep: the next record wakes it. Cleared by the program.
-    pub wake: u32,
 }
-layout!(Control, 8);
+layout!(Control, 4);
 
 /// The session set of one generation.
 #[repr(C)]
@@ -34,6 +33,8 @@ pub struct Config {
     pub unfiltered: u64,
     /// Sessions with an exclude clause.
     pub excluding: u64,
+    /// Sessions with a rate cap.
+    pub capped: u64,
     /// [`field`] bits: fields that any clause asks for.
     pub fields: u32,
     /// Groups that are in use, as a bit mask.
@@ -41,7 +42,7 @@ pub struct Config {
 }
 layout!(
     Config,
-    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 2) + 8
+    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 3) + 8
 );
 
 /// Filter clauses a session can have.

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use latscope_events::{
     class,
-    config::{Config, Control},
+    config::Config,
     counter::{self, Counters},
     flow::{Flow, direction},
     metric::{PACKET_METRICS, quality},
@@ -17,7 +17,7 @@ use latscope_matching::{Clock, Found, Sink, flow::UNKNOWN};
 use crate::{
     classify::{client_side, opened},
     clock::Tick,
-    maps::{CLASS_STATS, CONFIG, CONTROL, COUNTERS, SAMPLES},
+    maps::{CLASS_STATS, CONFIG, COUNTERS, SAMPLES, WAKE},
     packet::Packet,
 };
 
@@ -131,11 +131,8 @@ pub(crate) extern "C" fn emit(
     else {
         return 0;
     };
-    let (Some(control), Some(config), Some(counters)) = (
-        CONTROL.get_ptr_mut(0),
-        CONFIG.get(flow.generation & 1),
-        COUNTERS.get_ptr_mut(0),
-    ) else {
+    let (Some(config), Some(counters)) = (CONFIG.get(flow.generation & 1), COUNTERS.get_ptr_mut(0))
+    else {
         return 0;
     };
     let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
@@ -168,7 +165,7 @@ pub(crate) extern "C" fn emit(
         return 0;
     };
     fill(entry.as_mut_ptr(), flow, packet, found, open, now);
-    entry.submit(wakeup(control));
+    entry.submit(wakeup());
     0
 }
 
@@ -201,16 +198,18 @@ fn cap(counters: &mut Counters, config: &Config, generation: u32, wanted: u64, n
         counter::add(&mut counters.rate_limited, limited);
     }
     let open = wanted & !counters.capped;
-    counters.capped |= counter::add(&mut counters.cap, open);
+    counters.capped |= counter::add(&mut counters.cap, open) & config.capped;
     open
 }
 
 /// A record wakes the reader only when that is about to sleep: a wake-up costs a hundred times a record.
 #[inline(always)]
-fn wakeup(control: *mut Control) -> u64 {
+fn wakeup() -> u64 {
+    let Some(wake) = WAKE.get_ptr_mut(0) else {
+        return u64::from(BPF_RB_NO_WAKEUP);
+    };
     // SAFETY: a map value; one aligned word.
     unsafe {
-        let wake = &raw mut (*control).wake;
         if wake.read_volatile() == 0 {
             return u64::from(BPF_RB_NO_WAKEUP);
         }

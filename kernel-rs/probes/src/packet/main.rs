@@ -29,28 +29,28 @@ static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
 /// What an Ethernet interface receives.
 #[classifier]
-pub(crate) fn ether_ingress(ctx: TcContext) -> i32 {
+pub(crate) fn latscope_in(ctx: TcContext) -> i32 {
     track::see(ctx.as_ptr().cast(), Link::Ethernet, false);
     TC_ACT_UNSPEC
 }
 
 /// What an Ethernet interface sends.
 #[classifier]
-pub(crate) fn ether_egress(ctx: TcContext) -> i32 {
+pub(crate) fn latscope_out(ctx: TcContext) -> i32 {
     track::see(ctx.as_ptr().cast(), Link::Ethernet, true);
     TC_ACT_UNSPEC
 }
 
 /// What an interface without a link header (tun, WireGuard, PPP) receives.
 #[classifier]
-pub(crate) fn raw_ingress(ctx: TcContext) -> i32 {
+pub(crate) fn latscope_l3_in(ctx: TcContext) -> i32 {
     track::see(ctx.as_ptr().cast(), Link::Raw, false);
     TC_ACT_UNSPEC
 }
 
 /// What an interface without a link header sends.
 #[classifier]
-pub(crate) fn raw_egress(ctx: TcContext) -> i32 {
+pub(crate) fn latscope_l3_out(ctx: TcContext) -> i32 {
     track::see(ctx.as_ptr().cast(), Link::Raw, true);
     TC_ACT_UNSPEC
 }

@@ -14,9 +14,13 @@ use latscope_events::{
 
 use crate::{classify::Work, packet::Packet};
 
-/// Generation and wake-up.
+/// The generation of the session set.
 #[btf_map]
 pub(crate) static CONTROL: Array<Control, 1> = Array::new();
+
+/// Set to 1 by a reader that is about to sleep: the next record wakes it and clears this.
+#[btf_map]
+pub(crate) static WAKE: Array<u32, 1> = Array::new();
 
 /// The session set, one bank a generation parity.
 #[btf_map]
