@@ -7,7 +7,7 @@ import { announce, announceCommand } from "./log/announce.js";
 import { createLogger, type Logger } from "./log/logger.js";
 import { GrpcServer, type Listening } from "./server/grpc-server.js";
 import { nextSignal } from "./server/signals.js";
-import { ListenError } from "./server/unix-socket.js";
+import { ListenError } from "./server/listen-error.js";
 
 /** Runs the service until SIGTERM or SIGINT. @returns the exit code: 0 after a signal, 1 when it could not start */
 export async function serve(config: Config): Promise<number> {

@@ -1,5 +1,4 @@
 import { Command, Option } from "commander";
-import { serve } from "../serve.js";
 import { ConfigError, flagOf, isList, loadConfig, optionNames, variableOf, type RawConfig } from "./load.js";
 import { options, type OptionMeta, type OptionName } from "./schema.js";
 
@@ -14,7 +13,10 @@ export function serveCommand(): Command {
 
 async function runServe(flags: RawConfig): Promise<number> {
   try {
-    return await serve(loadConfig(flags, process.env));
+    const config = loadConfig(flags, process.env);
+    // Only who runs the service needs all of it; whoever asks for help does not wait.
+    const { serve } = await import("../serve.js");
+    return await serve(config);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const line of error.message.split("\n")) process.stderr.write(`latscope: ${line}\n`);

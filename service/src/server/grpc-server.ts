@@ -1,4 +1,4 @@
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import type { Server as NetServer } from "node:net";
 import type { Collector } from "../addon/types.js";
 import { formatAddress } from "../config/listen.js";
@@ -7,6 +7,7 @@ import { Health, ServingStatus } from "../health/health.js";
 import type { Logger } from "../log/logger.js";
 import { StreamCount } from "../rpc/context.js";
 import { Sessions } from "../session/sessions.js";
+import { Connections } from "./connections.js";
 import { serverOptions } from "./options.js";
 import { addServices, serviceNames } from "./services.js";
 import { listenTcp } from "./tcp.js";
@@ -23,13 +24,13 @@ export interface Listening {
 /** The gRPC server: what it serves, where it listens, how it stops. */
 export class GrpcServer {
   readonly #server = new Server(serverOptions);
-  readonly #injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+  readonly #connections = new Connections(this.#server);
+  readonly #listeners: NetServer[] = [];
   readonly #health = new Health(serviceNames);
   readonly #draining = new AbortController();
   readonly #config: Config;
   readonly #collector: Collector;
   readonly #log: Logger;
-  #unix: NetServer | undefined;
 
   constructor(config: Config, collector: Collector, log: Logger) {
     this.#config = config;
@@ -53,11 +54,13 @@ export class GrpcServer {
     });
     try {
       const group = await socketGroup(groupName);
-      this.#unix = await listenUnix(socket, group, (connection) => {
-        this.#injector.injectConnection(connection);
-      });
+      this.#listeners.push(await listenUnix(socket, group, this.#connections.accept));
       const tcp: string[] = [];
-      for (const address of listen) tcp.push(formatAddress(await listenTcp(this.#server, address)));
+      for (const asked of listen) {
+        const { server, address } = await listenTcp(asked, this.#connections.accept);
+        this.#listeners.push(server);
+        tcp.push(formatAddress(address));
+      }
       return { socket, group, tcp };
     } catch (error) {
       this.#close();
@@ -80,7 +83,7 @@ export class GrpcServer {
         this.#log.warn(`some clients did not let go within ${timeoutMs} ms; closing their connections`);
         resolve();
       }, timeoutMs);
-      this.#unix?.close();
+      this.#stopListening();
       this.#server.tryShutdown(() => {
         clearTimeout(timer);
         resolve();
@@ -89,7 +92,13 @@ export class GrpcServer {
   }
 
   #close(): void {
-    this.#unix?.close();
+    this.#stopListening();
     this.#server.forceShutdown();
+    this.#connections.destroyAll();
+  }
+
+  /** Also removes the unix socket's file. */
+  #stopListening(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
   }
 }

@@ -1,13 +1,20 @@
-import { ServerCredentials, type Server } from "@grpc/grpc-js";
+import { createServer, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
 import { formatAddress, type ListenAddress } from "../config/listen.js";
-import { ListenError } from "./unix-socket.js";
+import { ListenError } from "./listen-error.js";
 
-/** Listens on TCP. @returns the address with the port that it got @throws ListenError */
-export function listenTcp(server: Server, address: ListenAddress): Promise<ListenAddress> {
+/** Listens on TCP. @returns the server, and the address with the port that it got @throws ListenError */
+export function listenTcp(
+  address: ListenAddress,
+  onConnection: (socket: Socket) => void,
+): Promise<{ server: NetServer; address: ListenAddress }> {
+  const server = createServer(onConnection);
   return new Promise((resolve, reject) => {
-    server.bindAsync(formatAddress(address), ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve({ host: address.host, port });
-      else reject(new ListenError(`cannot listen on ${formatAddress(address)}: ${error.message}`));
+    server.once("error", (error) => {
+      reject(new ListenError(`cannot listen on ${formatAddress(address)}: ${error.message}`));
+    });
+    server.listen(address, () => {
+      const { port } = server.address() as AddressInfo;
+      resolve({ server, address: { host: address.host, port } });
     });
   });
 }

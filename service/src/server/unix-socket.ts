@@ -3,11 +3,7 @@ import { chown, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect, createServer, type Server as NetServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-
-/** The socket cannot be had; the message says why, for a person. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-}
+import { ListenError } from "./listen-error.js";
 
 /** Who owns the socket. */
 export interface SocketGroup {

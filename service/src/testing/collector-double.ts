@@ -29,7 +29,7 @@ export function addonError(status: string, reason: string, field: string, descri
 
 /**
  * Stands in for the addon in tests of what TypeScript alone decides: names, limits, timers, who is told what. It measures nothing.
- * A spec without probes is refused, as the collector does it.
+ * As the collector does it, a spec without probes is refused, and `retain` always has a value.
  */
 export class CollectorDouble implements Collector {
   readonly sessions = new Map<string, SessionDouble>();
@@ -49,7 +49,8 @@ export class CollectorDouble implements Collector {
     await Promise.resolve();
     const decoded = SessionSpec.decode(spec);
     if (decoded.probes.length === 0) throw addonError("INVALID_ARGUMENT", "FIELD_REQUIRED", "spec.probes", "is empty");
-    return Buffer.from(SessionSpec.encode(decoded).finish());
+    const limits = { ...decoded.limits, retain: decoded.limits?.retain ?? { seconds: 600n } };
+    return Buffer.from(SessionSpec.encode(SessionSpec.fromPartial({ ...decoded, limits })).finish());
   }
 
   async start(id: string, spec: Buffer): Promise<SessionDouble> {

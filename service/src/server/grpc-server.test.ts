@@ -1,0 +1,134 @@
+import { status } from "@grpc/grpc-js";
+import {
+  EndReason,
+  NodeState,
+  StreamSamplesRequest,
+  type GetCapabilitiesResponse,
+  type ListNodesResponse,
+} from "@latscope/proto";
+import {
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  type HealthCheckResponse,
+} from "@latscope/proto/grpc/health";
+import { once } from "node:events";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Inbox } from "../testing/inbox.js";
+import { summaryOf } from "../testing/status-details.js";
+import { startTestServer, unary, type TestServer } from "../testing/test-server.js";
+import { listenUnix } from "./unix-socket.js";
+
+const root = { name: "root", gid: 0 };
+
+describe("the unix socket", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "latscope-"));
+  });
+  afterEach(async () => {
+    await rm(folder, { recursive: true });
+  });
+  const listen = (path: string) => listenUnix(path, root, () => undefined);
+
+  it("is open to its owner and group only, and is gone afterwards", async () => {
+    const path = join(folder, "new", "a.sock");
+    const server = await listen(path);
+    expect(((await stat(path)).mode & 0o777).toString(8)).toBe("660");
+    server.close();
+    await once(server, "close");
+    await expect(stat(path)).rejects.toThrow("ENOENT");
+  });
+
+  it("replaces what a killed service left behind", async () => {
+    const path = join(folder, "a.sock");
+    const code = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+    const { spawn } = await import("node:child_process");
+    await once(spawn(process.execPath, ["-e", code]), "exit");
+    expect((await stat(path)).isSocket()).toBe(true);
+    (await listen(path)).close();
+  });
+
+  it("leaves a socket alone that somebody answers on, and a file that is none", async () => {
+    const path = join(folder, "a.sock");
+    const other = createServer().listen(path);
+    await once(other, "listening");
+    await expect(listen(path)).rejects.toThrow("another service answers there");
+    other.close();
+    const file = join(folder, "file");
+    await writeFile(file, "");
+    await expect(listen(file)).rejects.toThrow("there is a file that is no socket");
+  });
+});
+
+describe("the server", () => {
+  let server: TestServer;
+  beforeEach(async () => {
+    server = await startTestServer({ drainTimeout: "2s", listen: ["127.0.0.1:0"], insecure: "true" });
+  });
+  afterEach(async () => {
+    await server.stop();
+  });
+
+  const check = (service: string) => unary<HealthCheckResponse>((done) => server.health.check({ service }, done));
+
+  it("listens on TCP with the port that it got", () => {
+    expect(server.listening.tcp).toEqual([expect.stringMatching(/^127\.0\.0\.1:[1-9]\d*$/)]);
+  });
+
+  it("tells the health of each service", async () => {
+    expect(await check("")).toEqual({ status: ServingStatus.SERVING });
+    expect(await check("latscope.v1.SampleService")).toEqual({ status: ServingStatus.SERVING });
+    await expect(check("latscope.v1.Nothing")).rejects.toMatchObject({ code: status.NOT_FOUND });
+  });
+
+  it("lets a stream say why it ends, tells health watchers, and takes nothing new", async () => {
+    const spec = { probes: [{ kind: { $case: "tcp" as const, value: {} } }] };
+    const request = StreamSamplesRequest.fromPartial({ source: { $case: "spec", value: spec } });
+    const stream = new Inbox(server.samples.streamSamples(request));
+    const watch = new Inbox(server.health.watch({ service: "latscope.v1.SampleService" }));
+    await stream.next();
+    await watch.next();
+
+    const stopped = server.server.stop();
+    const end = await stream.next();
+    expect(end.event).toMatchObject({ $case: "end", value: { reason: EndReason.DRAINING } });
+    expect(await watch.next()).toEqual({ status: ServingStatus.NOT_SERVING });
+    await stopped;
+    await expect(stat(server.socket)).rejects.toThrow("ENOENT");
+    await expect(check("")).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  });
+
+  it("does not wait longer for a client that does not let go than it was told to", async () => {
+    server.collector.check = () => new Promise(() => undefined);
+    const source = { $case: "spec" as const, value: {} };
+    const stream = new Inbox(server.samples.streamSamples(StreamSamplesRequest.fromPartial({ source })));
+    await check("");
+    await server.server.stop();
+    expect((await stream.ended).code).toBe(status.UNAVAILABLE);
+  });
+
+  it("answers for its one node", async () => {
+    const nodes = { nodes: ["nodes/test", "nodes/other"], labels: {} };
+    const capabilities = await unary<GetCapabilitiesResponse>((done) => server.nodes.getCapabilities({ nodes }, done));
+    expect(capabilities.nodes.map(({ kernelRelease }) => kernelRelease)).toEqual(["6.18.0"]);
+    expect(capabilities.failures).toEqual([
+      { node: "nodes/other", state: NodeState.GONE, reason: "this service answers for nodes/test alone" },
+    ]);
+    const list = await unary<ListNodesResponse>((done) =>
+      server.nodes.listNodes({ pageSize: 0, pageToken: "", labels: {} }, done),
+    );
+    expect(list.nodes).toMatchObject([{ name: "nodes/test", state: NodeState.CONNECTED, version: "0.1.0" }]);
+  });
+
+  it("shows nothing of an error that nobody foresaw", async () => {
+    server.collector.capabilities = () => Promise.reject(new Error("secret /path"));
+    const call = unary((done) => server.nodes.getCapabilities({ nodes: undefined }, done));
+    const error: unknown = await call.catch((reason: unknown) => reason);
+    expect(summaryOf(error)).toMatchObject({ code: status.INTERNAL, reason: "INTERNAL" });
+    expect((error as Error).message).toMatch(/internal error [0-9a-f-]{36}/);
+    expect((error as Error).message).not.toContain("secret");
+  });
+});
