@@ -1,5 +1,5 @@
 import { NodeCapabilities } from "@latscope/proto";
-import { openCollector } from "./addon/open.js";
+import { AddonError, openCollector } from "./addon/open.js";
 import type { Collector } from "./addon/types.js";
 import type { Config } from "./config/schema.js";
 import { toFailure } from "./failure/answer.js";
@@ -24,7 +24,7 @@ export async function serve(config: Config): Promise<number> {
     log.info("stopped");
     return 0;
   } catch (error) {
-    const expected = error instanceof ListenError ? error : toFailure(error);
+    const expected = error instanceof ListenError || error instanceof AddonError ? error : toFailure(error);
     if (expected === undefined) throw error;
     process.stderr.write(`latscope: ${expected.message}\n`);
     return 1;

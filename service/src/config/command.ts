@@ -26,8 +26,8 @@ async function runServe(flags: RawConfig): Promise<number> {
 
 function optionFor(name: OptionName): Option {
   const schema = options[name];
-  const { description, value } = schema.meta() as unknown as OptionMeta;
-  const help = `${description}; ${variableOf(name)}`;
+  const { description, value, fallback } = schema.meta() as unknown as OptionMeta;
+  const help = `${description}${fallback === undefined ? "" : ` (default: ${fallback})`}; ${variableOf(name)}`;
   if (value === undefined) return new Option(flagOf(name), help).preset("true");
   const option = new Option(`${flagOf(name)} <${value}>`, help);
   if (!isList(name)) return option;

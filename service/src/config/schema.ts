@@ -8,58 +8,62 @@ export interface OptionMeta {
   description: string;
   /** What follows the flag; a flag without one is a switch. */
   value?: string;
+  /** What it is when nobody says otherwise, as one would write it. */
+  fallback?: string;
 }
-
-const option = <T extends z.ZodType>(type: T, meta: OptionMeta): T => type.meta({ ...meta });
 
 const nodeName = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, {
   error: "a node name has 1 to 63 letters, digits, dots, hyphens and underscores",
 });
+const absolutePath = z.string().startsWith("/", { error: "the path must be absolute" });
+const count = (most: number) => z.coerce.number().int().min(1).max(most);
 
 /** Every option of the service. The key gives the flag (`--drain-timeout`) and the variable (`LATSCOPE_DRAIN_TIMEOUT`). */
 export const options = {
-  socket: option(
-    z.string().startsWith("/", { error: "the socket's path must be absolute" }).default("/run/latscope/latscope.sock"),
-    {
-      description: "the unix socket to listen on",
-      value: "PATH",
-    },
-  ),
-  socketGroup: option(z.string().min(1).optional(), {
+  socket: withFallback(absolutePath, "/run/latscope/latscope.sock", {
+    description: "the unix socket to listen on",
+    value: "PATH",
+  }),
+  socketGroup: described(z.string().min(1).optional(), {
     description: "the group that may use the unix socket (default: latscope if there is one, else root)",
     value: "GROUP",
   }),
-  listen: option(z.array(listenAddress).default([]), {
+  listen: described(z.array(listenAddress).default([]), {
     description: "also listen on TCP; may be given more than once",
     value: "HOST:PORT",
   }),
-  insecure: option(z.stringbool().default(false), {
+  insecure: described(z.stringbool().default(false), {
     description: "allow plaintext TCP, on loopback only: every local user becomes operator",
   }),
-  node: option(
-    nodeName.default(() => hostname()),
-    {
-      description: "this host's name, as in nodes/NAME (default: the hostname)",
-      value: "NAME",
-    },
-  ),
-  maxSessions: option(z.coerce.number().int().min(1).max(10_000).default(64), {
+  node: withFallback(nodeName, hostname(), {
+    description: "this host's name, as in nodes/NAME",
+    value: "NAME",
+  }),
+  maxSessions: withFallback(count(10_000), "64", {
     description: "how many sessions may exist at once",
     value: "COUNT",
   }),
-  maxStreams: option(z.coerce.number().int().min(1).max(100_000).default(1000), {
+  maxStreams: withFallback(count(100_000), "1000", {
     description: "how many streams may be open at once",
     value: "COUNT",
   }),
-  drainTimeout: option(duration.prefault("5s"), {
+  drainTimeout: withFallback(duration, "5s", {
     description: "how long streams get to end when the service stops",
     value: "TIME",
   }),
-  logLevel: option(z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"), {
+  logLevel: withFallback(z.enum(["trace", "debug", "info", "warn", "error", "silent"]), "info", {
     description: "trace, debug, info, warn, error or silent",
     value: "LEVEL",
   }),
 } as const;
+
+function described<T extends z.ZodType>(type: T, meta: OptionMeta): T {
+  return type.meta({ ...meta });
+}
+
+function withFallback<T extends z.ZodType>(type: T, fallback: string & z.input<T>, meta: OptionMeta): z.ZodPrefault<T> {
+  return type.prefault(fallback).meta({ ...meta, fallback });
+}
 
 /** The service's configuration, from flags and environment alike. */
 export const configSchema = z.object(options).superRefine((config, context) => {

@@ -1,7 +1,12 @@
+const signals = ["SIGTERM", "SIGINT"] as const;
+
 /** Resolves at the first SIGTERM or SIGINT. A second one ends the process at once, as if there were no handler. */
 export function nextSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
+    const first = (signal: NodeJS.Signals): void => {
+      for (const name of signals) process.off(name, first);
+      resolve(signal);
+    };
+    for (const name of signals) process.on(name, first);
   });
 }
