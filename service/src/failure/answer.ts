@@ -7,12 +7,14 @@ import { toStatus } from "./to-status.js";
 
 /** What a client is told of anything that was thrown; the log gets the rest. */
 export function answerTo(error: unknown, method: string, log: Logger): ServiceError {
-  const failure = toFailure(error) ?? unknownFailure(error, method, log);
+  const known = toFailure(error);
+  // A fault of latscope itself is for the log, with whatever it tells of the host.
+  const failure = known === undefined || known.status === "INTERNAL" ? unknownFailure(error, method, log) : known;
   log.debug({ method, status: failure.status, reason: failure.reason, detail: failure.message }, "call failed");
   return Object.assign(new Error(failure.message), toStatus(failure));
 }
 
-/** The failure that a thrown value stands for, when it is one that a client may see. */
+/** The failure that a thrown value stands for, if any. */
 export function toFailure(error: unknown): Failure | undefined {
   return error instanceof Failure ? error : fromAddon(error);
 }

@@ -50,7 +50,7 @@ export interface FailureDetails {
   retryAfterMs?: number;
 }
 
-/** A failure that a client may see whole. Everything else that is thrown reaches it as INTERNAL with an id only. */
+/** A failure that a client sees whole, unless it is INTERNAL: that, and everything else that is thrown, reaches it as an id only. */
 export class Failure extends Error {
   override readonly name = "Failure";
 

@@ -19,7 +19,6 @@ describe("fromAddon", () => {
     new Error("plain"),
     new Error("{not json"),
     new Error(JSON.stringify({ status: "INVALID_ARGUMENT" })),
-    addonError("INTERNAL", "KERNEL_ERROR", "private", "path"),
     "a string",
   ])("leaves %s to the log", (error) => {
     expect(fromAddon(error)).toBeUndefined();

@@ -32,8 +32,7 @@ const addonFailure = z.object({
 export function fromAddon(error: unknown): Failure | undefined {
   if (!(error instanceof Error) || !error.message.startsWith("{")) return undefined;
   const parsed = addonFailure.safeParse(parseJson(error.message));
-  // A fault of latscope itself is for the log; the client gets an id.
-  if (!parsed.success || parsed.data.status === "INTERNAL") return undefined;
+  if (!parsed.success) return undefined;
   const { status, reason, message, violations, precondition, quota, metadata, retryAfterMs } = parsed.data;
   const details: FailureDetails = { violations, precondition, quota, metadata };
   return new Failure(status, reason, message, retryAfterMs === null ? details : { ...details, retryAfterMs });

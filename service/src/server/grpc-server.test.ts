@@ -16,6 +16,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { addonError } from "../testing/collector-double.js";
 import { Inbox } from "../testing/inbox.js";
 import { summaryOf } from "../testing/status-details.js";
 import { startTestServer, unary, type TestServer } from "../testing/test-server.js";
@@ -123,12 +124,15 @@ describe("the server", () => {
     expect(list.nodes).toMatchObject([{ name: "nodes/test", state: NodeState.CONNECTED, version: "0.1.0" }]);
   });
 
-  it("shows nothing of an error that nobody foresaw", async () => {
-    server.collector.capabilities = () => Promise.reject(new Error("secret /path"));
-    const call = unary((done) => server.nodes.getCapabilities({ nodes: undefined }, done));
-    const error: unknown = await call.catch((reason: unknown) => reason);
-    expect(summaryOf(error)).toMatchObject({ code: status.INTERNAL, reason: "INTERNAL" });
-    expect((error as Error).message).toMatch(/internal error [0-9a-f-]{36}/);
-    expect((error as Error).message).not.toContain("secret");
-  });
+  it.each([new Error("secret /path"), addonError("INTERNAL", "KERNEL_ERROR", "secret", "/path")])(
+    "shows nothing of an error that nobody foresaw: %s",
+    async (thrown) => {
+      server.collector.capabilities = () => Promise.reject(thrown);
+      const call = unary((done) => server.nodes.getCapabilities({ nodes: undefined }, done));
+      const error: unknown = await call.catch((reason: unknown) => reason);
+      expect(summaryOf(error)).toMatchObject({ code: status.INTERNAL, reason: "INTERNAL" });
+      expect((error as Error).message).toMatch(/internal error [0-9a-f-]{36}/);
+      expect((error as Error).message).not.toContain("secret");
+    },
+  );
 });

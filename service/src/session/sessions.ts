@@ -1,4 +1,4 @@
-import { EndReason, SessionChange, SessionSpec, SessionState, StopReason } from "@latscope/proto";
+import { EndReason, SessionChange, SessionSpec, SessionState, StopReason, stopReasonFromJSON } from "@latscope/proto";
 import type { Collector, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
@@ -159,7 +159,7 @@ export class Sessions {
       if (bytes === null) return;
       const { state, reason } = SessionChange.decode(bytes);
       if (state === SessionState.STOPPED) {
-        await this.stop(record, StopReason.MAX_SAMPLES);
+        await this.stop(record, stopReasonFrom(reason));
       } else if (state === SessionState.FAILED) {
         await record.lock.run(async () => this.#end(record, state, StopReason.UNSPECIFIED, reason));
       } else if (record.running) {
@@ -180,6 +180,12 @@ export class Sessions {
       this.#log.error({ err: error, session: record.name }, `${record.name}: work in the background failed`);
     });
   }
+}
+
+/** A limit that the collector watches over gives the name of its StopReason. */
+function stopReasonFrom(reason: string): StopReason {
+  const known = stopReasonFromJSON(reason);
+  return known === StopReason.UNRECOGNIZED ? StopReason.UNSPECIFIED : known;
 }
 
 function notFound(name: string): Failure {
