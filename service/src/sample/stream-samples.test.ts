@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { CreateSessionRequest, EndReason, StreamSamplesRequest, type StreamSamplesResponse } from "@latscope/proto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { SessionDouble } from "../testing/collector-double.js";
+import { addonError, type SessionDouble } from "../testing/collector-double.js";
 import { Inbox } from "../testing/inbox.js";
 import { summaryOf } from "../testing/status-details.js";
 import { startTestServer, unary, type TestServer } from "../testing/test-server.js";
@@ -55,6 +55,16 @@ describe("StreamSamples with a spec", () => {
     const second = follow(name);
     expect(await second.next()).toMatchObject({ session: name });
     expect(onlySession().stopped).toBeUndefined();
+    second.stream.cancel();
+  });
+
+  it("can be taken up by a reader that was cut off for being slow", async () => {
+    const first = own({ linger: { seconds: 3600n } });
+    const { session: name } = await first.next();
+    onlySession().readers[0]?.fail(addonError("RESOURCE_EXHAUSTED", "READER_TOO_SLOW", "reader", "fell behind"));
+    expect(summaryOf(await first.ended)).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: "READER_TOO_SLOW" });
+    const second = follow(name);
+    expect(await second.next()).toMatchObject({ session: name });
     second.stream.cancel();
   });
 

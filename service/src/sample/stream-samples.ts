@@ -1,4 +1,5 @@
 import { StopReason, StreamSamplesRequest, type SessionSpec } from "@latscope/proto";
+import type { ReaderHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { Outgoing } from "../rpc/outgoing.js";
@@ -14,7 +15,7 @@ export function streamSamples(context: SampleContext) {
     switch (request.source?.$case) {
       case "session": {
         const record = context.sessions.get(request.source.value, "session");
-        await follow(context, record, bytes, outgoing);
+        await follow(context, record, openReader(context, record, bytes), outgoing);
         return;
       }
       case "spec":
@@ -36,24 +37,29 @@ async function streamOwn(
   const lingerMs = request.linger === undefined ? 0 : milliseconds(request.linger);
   if (lingerMs < 0) throw Failure.field("FIELD_INVALID", "linger", "is negative");
   const record = await sessions.create({ displayName: "", labels: {}, spec, stream: { lingerMs } });
-  let complete = true;
+  // Only a stream that broke can be taken up again.
+  let broke = false;
   try {
-    complete = await follow(context, record, bytes, outgoing);
+    const reader = openReader(context, record, bytes);
+    broke = true;
+    broke = !(await follow(context, record, reader, outgoing));
   } finally {
-    // Only a stream that broke can be taken up again.
-    if (complete || lingerMs === 0) await sessions.remove(record, StopReason.STREAM_CLOSED);
+    if (!broke || lingerMs === 0) await sessions.remove(record, StopReason.STREAM_CLOSED);
   }
+}
+
+function openReader({ node }: SampleContext, record: SessionRecord, bytes: Buffer): ReaderHandle {
+  if (record.handle === undefined) throw starting(record.name);
+  return record.handle.reader(bytes, { node, session: record.name });
 }
 
 /** @returns whether the stream came to its End message */
 async function follow(
-  { sessions, node, draining }: SampleContext,
+  { sessions, draining }: SampleContext,
   record: SessionRecord,
-  bytes: Buffer,
+  reader: ReaderHandle,
   outgoing: Outgoing<Buffer>,
 ): Promise<boolean> {
-  if (record.handle === undefined) throw starting(record.name);
-  const reader = record.handle.reader(bytes, { node, session: record.name });
   sessions.enter(record);
   try {
     return await pump(reader, outgoing, draining);

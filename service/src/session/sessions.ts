@@ -61,6 +61,7 @@ export class Sessions {
     try {
       await record.lock.run(async () => this.#start(record));
     } catch (error) {
+      record.state = SessionState.FAILED;
       this.#forget(record);
       throw error;
     }
@@ -121,7 +122,7 @@ export class Sessions {
   /** A stream's session that nobody reads any more is kept a while for a client that comes back. */
   #armLinger(record: SessionRecord): void {
     const { lingerMs = 0 } = record.stream ?? {};
-    if (lingerMs === 0 || record.readers > 0) return;
+    if (lingerMs === 0 || record.readers > 0 || this.#records.get(record.id) !== record) return;
     record.timers.set("linger", lingerMs, () => {
       this.#inBackground(this.remove(record, StopReason.STREAM_CLOSED), record);
     });

@@ -125,7 +125,7 @@ export class SessionDouble implements SessionHandle {
 export class ReaderDouble implements ReaderHandle {
   readonly #header: ReaderHeader;
   readonly #queue: (Buffer | null)[] = [];
-  #waiter: ((message: Buffer | null) => void) | undefined;
+  #waiter: ((message: Buffer | null | Promise<never>) => void) | undefined;
   #ended = false;
   closed = false;
 
@@ -155,6 +155,11 @@ export class ReaderDouble implements ReaderHandle {
     this.#ended = true;
     this.push({ event: { $case: "end", value: { reason } } });
     this.#put(null);
+  }
+
+  /** Lets the pending `next` fail. */
+  fail(error: Error): void {
+    this.#waiter?.(Promise.reject(error));
   }
 
   totals(): Buffer {
