@@ -64,7 +64,7 @@ if [ "$failed" = 0 ]; then
   find_cargo
   check "generated files" scripts/check-generated.sh
   check "buf lint" npx buf lint proto
-  check "buf format" npx buf format --diff --exit-code proto
+  check "buf format" npx buf format --diff --exit-code proto --path proto/latscope
   check "prettier" npx prettier --check .
   check "eslint" npx eslint .
   check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh
