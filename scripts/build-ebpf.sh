@@ -53,8 +53,7 @@ fetch() {
 }
 
 build() {
-  local flags=("$EBPF_CFG" -Cdebuginfo=2 -Clink-arg=--btf
-    -Clink-arg=--cpu-features=+allows-misaligned-mem-access "-Clinker=$linker"
+  local flags=("$EBPF_CFG" -Cdebuginfo=2 -Clink-arg=--btf "-Clinker=$linker"
     "--remap-path-prefix=$root=/latscope.src")
   local src
   for src in "$cargo_home"/registry/src/*; do flags+=("--remap-path-prefix=$src=/latscope.crates"); done
