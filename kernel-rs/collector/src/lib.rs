@@ -1,12 +1,19 @@
 //! Loads the eBPF programs and reads, logs and encodes what they measure.
 
+mod books;
+pub mod clock;
+pub mod collector;
 mod encode;
 pub mod engine;
 pub mod failure;
 pub mod log;
 pub mod metric;
+pub mod packet;
+pub mod privilege;
 pub mod proto;
+pub mod reader;
 pub mod sample;
+pub mod session;
 pub mod spec;
 pub mod text;
 

@@ -1,0 +1,182 @@
+//! One session's hold on the engine.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{books, engine::State, object::Hook};
+use crate::{
+    engine::Attachment,
+    failure::Failure,
+    metric::{self, EngineKind},
+    proto::{Capability, ProbeStatus, ProgramStats, Totals},
+    spec::CompiledSpec,
+};
+
+/// A session inside the packet engine. Dropping it stops it.
+pub(super) struct PacketAttachment {
+    state: Arc<Mutex<Option<State>>>,
+    id: u64,
+    /// What the session came to, once stopped.
+    last: Option<Totals>,
+}
+
+impl PacketAttachment {
+    pub(super) fn new(state: Arc<Mutex<Option<State>>>, id: u64) -> Self {
+        Self {
+            state,
+            id,
+            last: None,
+        }
+    }
+}
+
+impl Attachment for PacketAttachment {
+    fn update(&mut self, spec: &CompiledSpec) -> Result<(), Failure> {
+        let mut state = self.state.lock();
+        state
+            .as_mut()
+            .map_or(Ok(()), |state| state.change(self.id, spec))
+    }
+
+    fn totals(&self) -> Totals {
+        if let Some(last) = &self.last {
+            return last.clone();
+        }
+        let mut guard = self.state.lock();
+        let Some(state) = guard.as_mut() else {
+            return Totals::default();
+        };
+        totals(state, self.id).unwrap_or_default()
+    }
+
+    fn programs(&self) -> Vec<ProgramStats> {
+        self.state
+            .lock()
+            .as_ref()
+            .map(|state| programs(state, self.id))
+            .unwrap_or_default()
+    }
+
+    fn kernel_memory_bytes(&self) -> u64 {
+        self.state
+            .lock()
+            .as_ref()
+            .map_or(0, |state| state.object.map_bytes())
+    }
+
+    fn probes(&self) -> Vec<ProbeStatus> {
+        self.state
+            .lock()
+            .as_ref()
+            .map(|state| probes(state, self.id))
+            .unwrap_or_default()
+    }
+
+    fn stop(&mut self) {
+        if self.last.is_some() {
+            return;
+        }
+        let mut guard = self.state.lock();
+        let Some(state) = guard.as_mut() else {
+            return;
+        };
+        let group = state.members.get(&self.id).map(|member| member.group);
+        if let Some(member) = state.leave(self.id) {
+            let group = group
+                .and_then(|group| state.object.group(group as u32).ok())
+                .unwrap_or_else(books::no_group);
+            let counters = state.object.counters().unwrap_or_default();
+            self.last = Some(member.books.totals(&member.lanes, &[], &counters, &group));
+        }
+    }
+}
+
+impl Drop for PacketAttachment {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn totals(state: &mut State, id: u64) -> Result<Totals, Failure> {
+    state.fold()?;
+    let classes = state.classes()?;
+    let counters = state.object.counters()?;
+    let Some(member) = state.members.get(&id) else {
+        return Ok(Totals::default());
+    };
+    let group = state.object.group(member.group as u32)?;
+    Ok(member
+        .books
+        .totals(&member.lanes, &classes, &counters, &group))
+}
+
+fn programs(state: &State, id: u64) -> Vec<ProgramStats> {
+    let shared = state.members.keys().any(|other| *other != id);
+    state
+        .object
+        .loaded()
+        .filter_map(|(hook, load_time, program)| {
+            let info = program.info().ok()?;
+            let statistics_on = info.run_count() > 0;
+            Some(ProgramStats {
+                name: hook.program().into(),
+                r#type: "sched_cls".into(),
+                attached_to: places(state, hook),
+                program_id: info.id(),
+                tag: format!("{:016x}", info.tag().swap_bytes()),
+                bytecode_bytes: info.size_translated().unwrap_or_default(),
+                jited_bytes: info.size_jitted(),
+                verified_instructions: info.verified_instruction_count().unwrap_or_default(),
+                run_count: statistics_on.then(|| info.run_count()),
+                run_time_ns: statistics_on.then(|| info.run_time().as_nanos() as u64),
+                shared,
+                load_time: prost_types::Duration::try_from(load_time).ok(),
+                map_bytes: books::map_bytes(std::iter::once(program)),
+                ..ProgramStats::default()
+            })
+        })
+        .collect()
+}
+
+/// Interfaces that a program is attached to, with the hook: `tcx ingress: eth0, lo`.
+fn places(state: &State, hook: Hook) -> String {
+    let at: Vec<_> = state
+        .attached
+        .values()
+        .filter(|it| it.hooks().contains(&hook))
+        .collect();
+    let Some(first) = at.first() else {
+        return String::new();
+    };
+    let mut names: Vec<&str> = at.iter().map(|it| it.interface.name.as_str()).collect();
+    names.sort_unstable();
+    let way = if hook.egress { "egress" } else { "ingress" };
+    format!("{} {way}: {}", first.hook, names.join(", "))
+}
+
+fn probes(state: &State, id: u64) -> Vec<ProbeStatus> {
+    let Some(member) = state.members.get(&id) else {
+        return Vec::new();
+    };
+    let hook = state.attached.values().next().map_or("tcx", |it| it.hook);
+    member
+        .spec
+        .probes
+        .iter()
+        .filter_map(|probe| {
+            let row = metric::rows(probe.metrics).find(|row| row.engine == EngineKind::Packet)?;
+            Some(ProbeStatus {
+                probe: probe.index,
+                attached: true,
+                capability: Some(Capability {
+                    metric: row.metric.into(),
+                    supported: true,
+                    hook: hook.into(),
+                    ..Capability::default()
+                }),
+                ..ProbeStatus::default()
+            })
+        })
+        .collect()
+}

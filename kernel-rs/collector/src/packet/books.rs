@@ -1,0 +1,284 @@
+//! What the kernel counted for a session: measured, lost, refused.
+
+use std::collections::HashSet;
+
+use aya::{maps::MapInfo, programs::SchedClassifier};
+use latscope_events::{
+    class::{ClassStats, GroupStats},
+    counter::{self, Counters},
+    metric::{PACKET_METRICS, TCP_RTT},
+    refusal::REASONS,
+};
+
+use super::{lane::Lane, wire::zero};
+use crate::proto::{Loss, LossStage, Refusal, RefusalReason, Totals};
+
+/// Counters of one session, and where the shared ones stood when it began.
+pub(super) struct Books {
+    measured: u64,
+    refused: [u64; REASONS],
+    planes_at_start: Planes,
+    group_at_start: GroupStats,
+}
+
+/// Losses of a session by stage, added over lanes and CPUs.
+#[derive(Clone, Copy, Default)]
+struct Planes {
+    rate_limited: u64,
+    ring_full: u64,
+    map_full: u64,
+}
+
+/// What is counted for a session in the current bank, or in any.
+#[derive(Clone, Copy)]
+struct Counted {
+    measured: u64,
+    refused: [u64; REASONS],
+}
+
+impl Books {
+    /// Opens the books: what the shared counters show now was for others.
+    pub(super) fn open(lanes: &[(u32, Lane)], counters: &[Counters], group: &GroupStats) -> Self {
+        Self {
+            measured: 0,
+            refused: [0; REASONS],
+            planes_at_start: planes(lanes, counters),
+            group_at_start: *group,
+        }
+    }
+
+    /// The session goes on with other lanes. `changed` is the old lanes, the new ones, and the counters before the change;
+    /// `gone` the lanes it lost and the counters when nothing more could be counted at them.
+    pub(super) fn move_lanes(
+        &mut self,
+        changed: (&[(u32, Lane)], &[(u32, Lane)], &[Counters]),
+        gone: (&[(u32, Lane)], &[Counters]),
+    ) {
+        let (old, new, before) = changed;
+        let at_old = planes(old, before);
+        let at_new = planes(new, before);
+        let late = planes(gone.0, gone.1);
+        let early = planes(gone.0, before);
+        // What was lost so far is kept as a start that lies so much lower.
+        let shift = |start: &mut u64, at_new: u64, at_old: u64, late: u64, early: u64| {
+            *start = start
+                .wrapping_add(at_new)
+                .wrapping_sub(at_old)
+                .wrapping_sub(late - early);
+        };
+        let start = &mut self.planes_at_start;
+        shift(
+            &mut start.rate_limited,
+            at_new.rate_limited,
+            at_old.rate_limited,
+            late.rate_limited,
+            early.rate_limited,
+        );
+        shift(
+            &mut start.ring_full,
+            at_new.ring_full,
+            at_old.ring_full,
+            late.ring_full,
+            early.ring_full,
+        );
+        shift(
+            &mut start.map_full,
+            at_new.map_full,
+            at_old.map_full,
+            late.map_full,
+            early.map_full,
+        );
+    }
+
+    /// Takes over the counters of a bank that is about to be cleared.
+    pub(super) fn fold(&mut self, lanes: &[(u32, Lane)], classes: &[(u64, ClassStats)]) {
+        let counted = counted(lanes, classes);
+        self.measured += counted.measured;
+        for (sum, more) in self.refused.iter_mut().zip(counted.refused) {
+            *sum += more;
+        }
+    }
+
+    /// The session's totals as far as the kernel knows them: `measured`, losses, refusals.
+    pub(super) fn totals(
+        &self,
+        lanes: &[(u32, Lane)],
+        classes: &[(u64, ClassStats)],
+        counters: &[Counters],
+        group: &GroupStats,
+    ) -> Totals {
+        let now = counted(lanes, classes);
+        let lost = planes(lanes, counters);
+        let at_start = &self.planes_at_start;
+        let map_full = lost.map_full.wrapping_sub(at_start.map_full);
+        let losses = [
+            (
+                LossStage::KernelRateLimit,
+                lost.rate_limited.wrapping_sub(at_start.rate_limited),
+            ),
+            (
+                LossStage::KernelRingFull,
+                lost.ring_full.wrapping_sub(at_start.ring_full),
+            ),
+            (LossStage::KernelMapFull, map_full),
+        ];
+        let refusals = (0..REASONS).filter_map(|reason| {
+            let outside_flows = group.refused[reason] - self.group_at_start.refused[reason];
+            let count = self.refused[reason] + now.refused[reason] + outside_flows;
+            let reason = RefusalReason::try_from(reason as i32).ok()?;
+            (count > 0).then_some(Refusal {
+                reason: reason.into(),
+                count,
+            })
+        });
+        Totals {
+            measured: self.measured + now.measured + map_full,
+            losses: losses
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(stage, count)| Loss {
+                    stage: stage.into(),
+                    count,
+                    ..Loss::default()
+                })
+                .collect(),
+            refusals: refusals.collect(),
+            ..Totals::default()
+        }
+    }
+}
+
+fn counted(lanes: &[(u32, Lane)], classes: &[(u64, ClassStats)]) -> Counted {
+    let mut sum = Counted {
+        measured: 0,
+        refused: [0; REASONS],
+    };
+    for (mask, stats) in classes {
+        let metrics = lanes
+            .iter()
+            .filter(|(bit, _)| mask >> bit & 1 != 0)
+            .fold(0, |metrics, (_, lane)| metrics | lane.metrics);
+        for metric in (0..PACKET_METRICS).filter(|metric| metrics >> metric & 1 != 0) {
+            sum.measured += stats.measured[metric];
+        }
+        let rtt = 1 << TCP_RTT;
+        let mut add = |refused: &[u64; REASONS]| {
+            for (sum, more) in sum.refused.iter_mut().zip(refused) {
+                *sum += more;
+            }
+        };
+        if metrics & rtt != 0 {
+            add(&stats.refused_rtt);
+        }
+        if metrics & !rtt != 0 {
+            add(&stats.refused);
+        }
+    }
+    sum
+}
+
+fn planes(lanes: &[(u32, Lane)], counters: &[Counters]) -> Planes {
+    let mut sum = Planes::default();
+    for (bit, _) in lanes {
+        for cpu in counters {
+            sum.rate_limited += counter::read(&cpu.rate_limited, *bit);
+            sum.ring_full += counter::read(&cpu.ring_full, *bit);
+            sum.map_full += counter::read(&cpu.map_full, *bit);
+        }
+    }
+    sum
+}
+
+/// Totals of nothing, for a group that does not exist any more.
+pub(super) fn no_group() -> GroupStats {
+    zero()
+}
+
+/// Bytes of kernel memory of all maps that the programs use, each once.
+pub(super) fn map_bytes<'a>(programs: impl Iterator<Item = &'a SchedClassifier>) -> u64 {
+    let ids: HashSet<u32> = programs
+        .filter_map(|program| program.info().ok()?.map_ids().ok()?)
+        .flatten()
+        .collect();
+    ids.into_iter().filter_map(map_memlock).sum()
+}
+
+/// The kernel's own figure for a map, which it gives in `/proc/self/fdinfo`.
+fn map_memlock(id: u32) -> Option<u64> {
+    use std::os::fd::{AsFd as _, AsRawFd as _};
+    let fd = MapInfo::from_id(id).ok()?.fd().ok()?;
+    let text =
+        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).ok()?;
+    text.lines()
+        .find_map(|it| it.strip_prefix("memlock:"))?
+        .trim()
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(metrics: u32) -> Lane {
+        Lane {
+            metrics,
+            filters: Vec::new(),
+            exclude: Vec::new(),
+            cap: 0,
+        }
+    }
+
+    fn class(rtt: u64, handshake: u64, retransmitted: u64) -> ClassStats {
+        let mut stats: ClassStats = zero();
+        stats.measured[3] = rtt;
+        stats.measured[1] = handshake;
+        stats.refused_rtt[1] = retransmitted;
+        stats
+    }
+
+    #[test]
+    fn a_session_counts_its_metrics_in_every_class_it_is_in() {
+        let classes = [
+            (0b01, class(5, 1, 2)),
+            (0b11, class(7, 1, 0)),
+            (0b10, class(100, 9, 50)),
+        ];
+        let lanes = [(0, lane(1 << 3))];
+        let mut books = Books::open(&lanes, &[], &no_group());
+        books.fold(&lanes, &classes);
+        let totals = books.totals(&lanes, &classes, &[], &no_group());
+        assert_eq!(totals.measured, 2 * (5 + 7));
+        assert_eq!(
+            totals.refusals,
+            [Refusal {
+                reason: 1,
+                count: 4
+            }]
+        );
+    }
+
+    #[test]
+    fn what_stood_in_the_shared_counters_was_for_others() {
+        let lanes = [(5, lane(1 << 3))];
+        let mut cpu: Counters = zero();
+        counter::write(&mut cpu.ring_full, 5, 10);
+        let books = Books::open(&lanes, &[cpu], &no_group());
+        counter::write(&mut cpu.ring_full, 5, 13);
+        counter::write(&mut cpu.map_full, 5, 4);
+        let totals = books.totals(&lanes, &[], &[cpu], &no_group());
+        let losses: Vec<_> = totals
+            .losses
+            .iter()
+            .map(|it| (it.stage, it.count))
+            .collect();
+        assert_eq!(
+            losses,
+            [
+                (LossStage::KernelRingFull as i32, 3),
+                (LossStage::KernelMapFull as i32, 4)
+            ]
+        );
+        assert_eq!(totals.measured, 4);
+    }
+}

@@ -1,0 +1,58 @@
+//! From the programs' records to samples.
+
+use std::{collections::HashMap, hash::BuildHasher};
+
+use latscope_events::sample::{PacketSample, flags};
+
+use super::session::Receiver;
+use crate::{
+    proto::{Direction, IpProtocol, Metric},
+    sample::{FlowView, Sample},
+};
+
+/// The sample of one receiver. `offset` leads from the record's clock to wall time.
+pub(super) fn sample<'a, S: BuildHasher>(
+    record: &PacketSample,
+    receiver: &Receiver,
+    names: &'a HashMap<u32, Box<[u8]>, S>,
+    offset: u64,
+) -> Sample<'a> {
+    let metric = usize::from(record.metric);
+    Sample {
+        time_unix_ns: record.time_ns.wrapping_add(offset),
+        latency_ns: record.latency_ns,
+        metric: Metric::try_from(i32::from(record.metric)).unwrap_or(Metric::Unspecified),
+        quality: u32::from(record.quality),
+        probe: receiver.probe.get(metric).copied().unwrap_or_default(),
+        retries: u32::from(record.retries),
+        result: i64::from(record.result),
+        subject: b"",
+        flow: Some(FlowView {
+            ipv4: record.flags & flags::IPV6 == 0,
+            client_address: bytes(record.client),
+            server_address: bytes(record.server),
+            client_port: record.client_port,
+            server_port: record.server_port,
+            direction: Direction::try_from(i32::from(record.direction))
+                .unwrap_or(Direction::Unspecified),
+            protocol: IpProtocol::try_from(i32::from(record.protocol))
+                .unwrap_or(IpProtocol::Unspecified),
+            interface: names.get(&record.ifindex).map_or(b"", |name| name),
+            vlan_id: record.vlan,
+            measured_from_server: record.flags & flags::FROM_SERVER != 0,
+            network_namespace: 0,
+            opener_unknown: record.flags & flags::OPENER_UNKNOWN != 0,
+            ttl: record.ttl,
+        }),
+        process: None,
+    }
+}
+
+/// Words as they were on the wire, as bytes.
+fn bytes(words: [u32; 4]) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (bytes, word) in bytes.chunks_exact_mut(4).zip(words) {
+        bytes.copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes
+}

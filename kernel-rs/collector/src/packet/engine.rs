@@ -1,0 +1,357 @@
+//! Sessions in, generations out: who is measured for, where the programs sit, and when a bank may be written again.
+
+use std::{collections::HashMap, sync::Arc};
+
+use latscope_events::{SESSIONS, class::ClassStats, flow::GROUPS};
+use parking_lot::Mutex;
+
+use super::{
+    attach::{self, Attached},
+    attachment::PacketAttachment,
+    books::Books,
+    capability,
+    interface::{self, Interface},
+    lane::{self, Lane},
+    object::{Clock, Object},
+    plan::{self, Placed},
+    reader::Reader,
+    session::{Member, Receiver, View},
+};
+use crate::{
+    engine::{Attachment, Engine},
+    failure::{Failure, Reason},
+    log::SessionLog,
+    proto::Capability,
+    spec::CompiledSpec,
+};
+
+/// The packet engine of the namespace that the service runs in. Loads its programs with the first session and keeps them.
+#[derive(Clone, Default)]
+pub struct PacketEngine {
+    state: Arc<Mutex<Option<State>>>,
+}
+
+impl PacketEngine {
+    /// An engine that has loaded nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Engine for PacketEngine {
+    fn capabilities(&self) -> Vec<Capability> {
+        let outcome = match open(&mut self.state.lock()) {
+            Ok(state) => capability::tried(&mut state.object),
+            Err(failure) => Err(failure.message().to_owned()),
+        };
+        capability::rows(&outcome)
+    }
+
+    fn check(&self, spec: &CompiledSpec) -> Result<(), Failure> {
+        interface::chosen(&interface::list()?, &spec.interfaces)?;
+        lane::of(spec)?;
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        spec: &CompiledSpec,
+        log: Arc<SessionLog>,
+    ) -> Result<Box<dyn Attachment>, Failure> {
+        self.check(spec)?;
+        let mut state = self.state.lock();
+        let id = open(&mut state)?.join(spec, log)?;
+        Ok(Box::new(PacketAttachment::new(self.state.clone(), id)))
+    }
+}
+
+fn open(state: &mut Option<State>) -> Result<&mut State, Failure> {
+    if state.is_none() {
+        *state = Some(State::open()?);
+    }
+    state
+        .as_mut()
+        .ok_or_else(|| Failure::new(Reason::Internal, "the packet engine did not open"))
+}
+
+/// Everything that is shared by the sessions of the engine.
+pub(super) struct State {
+    pub(super) object: Object,
+    pub(super) members: HashMap<u64, Member>,
+    pub(super) attached: HashMap<u32, Attached>,
+    reader: Reader,
+    groups: [Option<View>; GROUPS],
+    next_id: u64,
+    generation: u32,
+    /// Whether the bank that is not in use holds counters that are not in the books yet.
+    unfolded: bool,
+}
+
+impl State {
+    fn open() -> Result<Self, Failure> {
+        let mut object = Object::open(Clock::Kernel)?;
+        let (ring, wake) = object.take_ring()?;
+        Ok(Self {
+            object,
+            members: HashMap::new(),
+            attached: HashMap::new(),
+            reader: Reader::start(ring, wake)?,
+            groups: [const { None }; GROUPS],
+            next_id: 0,
+            generation: 0,
+            unfolded: false,
+        })
+    }
+
+    /// Adds a session; it is attached when this returns.
+    fn join(&mut self, spec: &CompiledSpec, log: Arc<SessionLog>) -> Result<u64, Failure> {
+        self.fold()?;
+        let bits = self.free_bits(lane::of(spec)?)?;
+        let group = self.group_of(&View::of(spec))?;
+        let receiver = Arc::new(Receiver::new(spec, log));
+        let books = Books::open(
+            &bits,
+            &self.object.counters()?,
+            &self.object.group(group as u32)?,
+        );
+        self.next_id += 1;
+        let id = self.next_id;
+        self.reader.route(|routes| {
+            for (bit, _) in &bits {
+                routes.receivers[*bit as usize] = Some(receiver.clone());
+            }
+        });
+        let spec = spec.clone();
+        self.members.insert(
+            id,
+            Member {
+                lanes: bits,
+                group,
+                receiver,
+                books,
+                spec,
+            },
+        );
+        if let Err(failure) = self.reconcile().and_then(|()| self.publish(None)) {
+            self.leave(id);
+            return Err(failure);
+        }
+        Ok(id)
+    }
+
+    /// Takes over new filters and caps. Its counters go on; samples on their way carry the bits of the old lanes, which stay
+    /// its own until they are in the log.
+    pub(super) fn change(&mut self, id: u64, spec: &CompiledSpec) -> Result<(), Failure> {
+        self.fold()?;
+        let wanted = lane::of(spec)?;
+        let Some(member) = self.members.get(&id) else {
+            return Err(Failure::new(Reason::Closed, "the session has been stopped"));
+        };
+        let (old, receiver) = (member.lanes.clone(), member.receiver.clone());
+        let new = self.bits_for_change(&old, wanted)?;
+        let before = self.object.counters()?;
+        self.reader.route(|routes| {
+            for (bit, _) in &new {
+                routes.receivers[*bit as usize] = Some(receiver.clone());
+            }
+        });
+        let gone: Vec<(u32, Lane)> = old
+            .iter()
+            .filter(|(bit, _)| new.iter().all(|(kept, _)| kept != bit))
+            .cloned()
+            .collect();
+        if let Err(failure) = self.publish(Some((id, &new))) {
+            let added = new.iter().map(|(bit, _)| *bit);
+            let added: Vec<u32> = added
+                .filter(|bit| old.iter().all(|(kept, _)| kept != bit))
+                .collect();
+            self.unroute(&added);
+            return Err(failure);
+        }
+        // Counters of the old lanes are brought in while the session still has them.
+        self.fold()?;
+        self.reader.drain();
+        let after = self.object.counters()?;
+        if let Some(member) = self.members.get_mut(&id) {
+            member
+                .books
+                .move_lanes((&old, &new, &before), (&gone, &after));
+            member.lanes = new;
+            member.spec = spec.clone();
+        }
+        let gone: Vec<u32> = gone.iter().map(|(bit, _)| *bit).collect();
+        self.unroute(&gone);
+        Ok(())
+    }
+
+    /// Removes a session: when this returns everything measured for it is in its log and nothing more will come.
+    pub(super) fn leave(&mut self, id: u64) -> Option<Member> {
+        if self.members.contains_key(&id) && self.publish(Some((id, &[]))).is_ok() {
+            // Its last counters are brought in while it is still a member, its last samples while it still has its bits.
+            let _ = self.fold();
+            self.reader.drain();
+        }
+        let member = self.members.remove(&id)?;
+        let bits: Vec<u32> = member.lanes.iter().map(|(bit, _)| *bit).collect();
+        self.unroute(&bits);
+        if self.members.values().all(|it| it.group != member.group) {
+            self.groups[member.group] = None;
+        }
+        let _ = self.reconcile();
+        Some(member)
+    }
+
+    fn unroute(&self, bits: &[u32]) {
+        self.reader.route(|routes| {
+            for bit in bits {
+                routes.receivers[*bit as usize] = None;
+            }
+        });
+    }
+
+    /// Writes the tables of all members into the bank that is not in use, and makes it the one in use; with `change`, as if
+    /// that member had these lanes.
+    fn publish(&mut self, change: Option<(u64, &[(u32, Lane)])>) -> Result<(), Failure> {
+        self.fold()?;
+        // 0 means "never classified" in a flow, so after a wrap-around it is left out, with the 1 that shares no bank.
+        let next = self.generation.checked_add(1).unwrap_or(2);
+        let bank = next & 1;
+        let placed: Vec<Placed<'_>> = self
+            .members
+            .iter()
+            .flat_map(|(id, member)| {
+                let lanes = match change {
+                    Some((changed, lanes)) if changed == *id => lanes,
+                    _ => &member.lanes,
+                };
+                lanes.iter().map(|(bit, lane)| Placed {
+                    bit: *bit,
+                    group: member.group,
+                    lane,
+                })
+            })
+            .collect();
+        let plan = plan::make(&placed, bank);
+        self.object.write_trie(bank, &plan.trie)?;
+        self.object.write_config(bank, &plan.config)?;
+        self.object.flip(next)?;
+        self.generation = next;
+        self.unfolded = true;
+        Ok(())
+    }
+
+    /// Brings the counters of the bank that is not in use into the books and clears them.
+    pub(super) fn fold(&mut self) -> Result<(), Failure> {
+        if !self.unfolded {
+            return Ok(());
+        }
+        grace();
+        let bank = 1 - (self.generation & 1);
+        let classes = self.object.classes(bank)?;
+        for member in self.members.values_mut() {
+            member.books.fold(&member.lanes, &classes);
+        }
+        self.object.clear_classes(bank)?;
+        self.unfolded = false;
+        Ok(())
+    }
+
+    /// Counters of the bank in use.
+    pub(super) fn classes(&self) -> Result<Vec<(u64, ClassStats)>, Failure> {
+        self.object.classes(self.generation & 1)
+    }
+
+    /// Attaches and detaches so that exactly the interfaces that some member looks at are watched.
+    fn reconcile(&mut self) -> Result<(), Failure> {
+        let all = interface::list()?;
+        let mut wanted: HashMap<u32, (Interface, u32)> = HashMap::new();
+        for (group, view) in self.groups.iter().enumerate() {
+            let Some(view) = view else {
+                continue;
+            };
+            for interface in interface::chosen(&all, &view.interfaces)? {
+                wanted.entry(interface.index).or_insert((interface, 0)).1 |= 1 << group;
+            }
+        }
+        let gone: Vec<u32> = self
+            .attached
+            .keys()
+            .filter(|index| !wanted.contains_key(index))
+            .copied()
+            .collect();
+        for index in gone {
+            self.attached.remove(&index);
+            self.object.write_interface(index, 0)?;
+        }
+        for (index, (interface, groups)) in wanted {
+            self.object.write_interface(index, groups)?;
+            self.reader.route(|routes| {
+                routes
+                    .names
+                    .insert(index, interface.name.clone().into_bytes().into());
+            });
+            if !self.attached.contains_key(&index) {
+                self.attached
+                    .insert(index, attach::attach(&mut self.object, &interface)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The group of a view, a new one if need be.
+    fn group_of(&mut self, view: &View) -> Result<usize, Failure> {
+        if let Some(group) = self.groups.iter().position(|it| it.as_ref() == Some(view)) {
+            return Ok(group);
+        }
+        let Some(group) = self.groups.iter().position(Option::is_none) else {
+            let text = format!(
+                "sessions look at {GROUPS} different sets of interfaces already; use one of theirs or stop one"
+            );
+            return Err(Failure::new(Reason::CapacityExhausted, text.clone())
+                .with_quota("interface sets", text));
+        };
+        self.groups[group] = Some(view.clone());
+        Ok(group)
+    }
+
+    /// A bit for each lane.
+    fn free_bits(&self, lanes: Vec<Lane>) -> Result<Vec<(u32, Lane)>, Failure> {
+        self.bits_for_change(&[], lanes)
+    }
+
+    /// A bit for each lane, those of `old` first: a lane that only changes its filter keeps its bit.
+    fn bits_for_change(
+        &self,
+        old: &[(u32, Lane)],
+        lanes: Vec<Lane>,
+    ) -> Result<Vec<(u32, Lane)>, Failure> {
+        let used = self
+            .members
+            .values()
+            .flat_map(|member| &member.lanes)
+            .fold(0_u64, |used, (bit, _)| used | 1 << bit);
+        let free = (0..SESSIONS as u32).filter(|bit| used >> bit & 1 == 0);
+        let bits: Vec<u32> = old
+            .iter()
+            .map(|(bit, _)| *bit)
+            .chain(free)
+            .take(lanes.len())
+            .collect();
+        if bits.len() < lanes.len() {
+            let text = format!(
+                "the packet engine serves {SESSIONS} sessions at once (more, if their filters speak of single metrics, count twice); stop one"
+            );
+            return Err(Failure::new(Reason::CapacityExhausted, text.clone())
+                .with_quota("packet sessions", text));
+        }
+        Ok(bits.into_iter().zip(lanes).collect())
+    }
+}
+
+/// Returns when no program runs any more that began before: an expedited form of what the kernel itself waits for.
+fn grace() {
+    const GLOBAL: libc::c_int = 1;
+    // SAFETY: the call takes no memory. It waits for an RCU grace period.
+    unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
+}

@@ -1,0 +1,77 @@
+//! A session as the programs see it: bits of a mask, each with clauses and the metrics they speak of.
+
+use latscope_events::config::CLAUSES;
+
+use crate::{
+    failure::{Failure, Reason},
+    metric::{self, EngineKind, Row},
+    spec::compiled::{Clause, CompiledSpec},
+};
+
+/// What one bit of the mask stands for. A session has more than one only when its clauses speak of different metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Lane {
+    /// Bit n is `Metric` n.
+    pub(super) metrics: u32,
+    /// OR; empty is everything.
+    pub(super) filters: Vec<Clause>,
+    /// Wins over `filters`.
+    pub(super) exclude: Vec<Clause>,
+    /// Individual samples a second and CPU; 0 = no cap.
+    pub(super) cap: u32,
+}
+
+/// The lanes of a session: metrics that the same clauses speak of share one.
+///
+/// # Errors
+/// `CAPACITY_EXHAUSTED` when more clauses speak of one metric than the programs have room for.
+pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for row in metric::rows(spec.metrics()) {
+        if row.engine != EngineKind::Packet {
+            continue;
+        }
+        let filters = applying(&spec.filters, row);
+        if filters.is_empty() && !spec.filters.is_empty() {
+            continue;
+        }
+        let exclude = applying(&spec.exclude, row);
+        for (list, field) in [(&filters, "spec.filters"), (&exclude, "spec.exclude")] {
+            if list.len() > CLAUSES {
+                return Err(too_many(list.len(), field));
+            }
+        }
+        let bit = metric::bit(row.metric);
+        if let Some(lane) = lanes
+            .iter_mut()
+            .find(|it| it.filters == filters && it.exclude == exclude)
+        {
+            lane.metrics |= bit;
+        } else {
+            let cap = spec.collection.max_samples_per_second;
+            lanes.push(Lane {
+                metrics: bit,
+                filters,
+                exclude,
+                cap,
+            });
+        }
+    }
+    Ok(lanes)
+}
+
+/// Clauses that can match the metric.
+fn applying(clauses: &[Clause], row: &Row) -> Vec<Clause> {
+    clauses
+        .iter()
+        .filter(|it| it.can_match(row))
+        .cloned()
+        .collect()
+}
+
+fn too_many(count: usize, field: &str) -> Failure {
+    let text = format!(
+        "{field} has {count} clauses for one metric, at most {CLAUSES} are evaluated in the kernel; join CIDRs and ports in one clause"
+    );
+    Failure::new(Reason::CapacityExhausted, text.clone()).with_quota(field, text)
+}

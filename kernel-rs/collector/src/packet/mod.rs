@@ -1,0 +1,23 @@
+//! The packet engine: one pair of tc programs an interface, for all sessions.
+//!
+//! A session becomes one or more [`lane`]s, bits of the mask that the programs keep in every flow. [`plan`] turns all lanes
+//! into the tables the programs classify flows with; [`engine`] writes them into the bank that is not in use and flips.
+//! [`reader`] drains the ring into the session logs, [`books`] adds the kernel's counters up.
+
+mod attach;
+mod attachment;
+mod books;
+mod capability;
+mod convert;
+mod engine;
+mod interface;
+mod lane;
+mod object;
+mod plan;
+mod prefix;
+mod reader;
+pub mod replay;
+mod session;
+mod wire;
+
+pub use engine::PacketEngine;

@@ -1,0 +1,357 @@
+//! The eBPF object, loaded: programs and maps.
+
+use std::time::{Duration, Instant};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{
+        Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf,
+        lpm_trie::{Key, LpmTrie},
+    },
+    programs::{ProgramError, SchedClassifier},
+    util::nr_cpus,
+};
+use latscope_events::{
+    class::{CLASSES, ClassStats, GroupStats},
+    config::{Clauses, Config, Control, Interface, TrieKey},
+    counter::Counters,
+};
+
+use super::wire::{Layout, Wire, zero};
+use crate::failure::{Failure, Reason};
+
+/// The object, as the build script left it.
+static PACKET: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../probes/prebuilt/packet.bpf.o"
+));
+
+/// What packets an interface carries, and which way: one program each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Hook {
+    /// Frames begin with the IP header.
+    pub(super) raw: bool,
+    /// What the interface sends.
+    pub(super) egress: bool,
+}
+
+impl Hook {
+    /// Every program.
+    pub(super) const ALL: [Self; 4] = [
+        Self {
+            raw: false,
+            egress: false,
+        },
+        Self {
+            raw: false,
+            egress: true,
+        },
+        Self {
+            raw: true,
+            egress: false,
+        },
+        Self {
+            raw: true,
+            egress: true,
+        },
+    ];
+
+    /// Its program's name.
+    pub(super) const fn program(self) -> &'static str {
+        match (self.raw, self.egress) {
+            (false, false) => "latscope_in",
+            (false, true) => "latscope_out",
+            (true, false) => "latscope_l3_in",
+            (true, true) => "latscope_l3_out",
+        }
+    }
+}
+
+/// The clock that programs run by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// `CLOCK_MONOTONIC`.
+    Kernel,
+    /// The capture's, in `skb->tstamp`.
+    Capture,
+}
+
+/// The loaded object. Dropping it detaches and frees everything.
+pub(super) struct Object {
+    ebpf: Ebpf,
+    load_times: [Option<Duration>; 4],
+    control: Array<MapData, Wire<Control>>,
+    config: Array<MapData, Wire<Config>>,
+    interfaces: HashMap<MapData, u32, Wire<Interface>>,
+    trie: LpmTrie<MapData, Wire<TrieKey>, Clauses>,
+    trie_written: [Vec<(u32, TrieKey)>; 2],
+    class_masks: Array<MapData, u64>,
+    class_stats: PerCpuArray<MapData, Wire<ClassStats>>,
+    group_stats: PerCpuArray<MapData, Wire<GroupStats>>,
+    counters: PerCpuArray<MapData, Wire<Counters>>,
+}
+
+impl Object {
+    /// Creates the maps; programs are loaded when first asked for.
+    ///
+    /// # Errors
+    /// What the kernel refuses, with the privilege that is missing.
+    pub(super) fn open(clock: Clock) -> Result<Self, Failure> {
+        let replay = u8::from(clock == Clock::Capture);
+        let mut ebpf = EbpfLoader::new()
+            .override_global("REPLAY", &replay, true)
+            .load(PACKET)
+            .map_err(|error| refused("cannot create the packet engine's maps", &error))?;
+        Ok(Self {
+            load_times: [None; 4],
+            control: take(&mut ebpf, "CONTROL")?,
+            config: take(&mut ebpf, "CONFIG")?,
+            interfaces: take(&mut ebpf, "INTERFACES")?,
+            trie: take(&mut ebpf, "TRIE")?,
+            trie_written: [Vec::new(), Vec::new()],
+            class_masks: take(&mut ebpf, "CLASS_MASKS")?,
+            class_stats: take(&mut ebpf, "CLASS_STATS")?,
+            group_stats: take(&mut ebpf, "GROUP_STATS")?,
+            counters: take(&mut ebpf, "COUNTERS")?,
+            ebpf,
+        })
+    }
+
+    /// The ring and the word that asks for a wake-up; once.
+    pub(super) fn take_ring(&mut self) -> Result<(RingBuf<MapData>, Array<MapData, u32>), Failure> {
+        Ok((
+            take(&mut self.ebpf, "SAMPLES")?,
+            take(&mut self.ebpf, "WAKE")?,
+        ))
+    }
+
+    /// A program, loaded and verified.
+    ///
+    /// # Errors
+    /// `PROGRAM_REFUSED` with the end of the verifier's log.
+    pub(super) fn program(&mut self, hook: Hook) -> Result<&mut SchedClassifier, Failure> {
+        let name = hook.program();
+        let place = Hook::ALL
+            .iter()
+            .position(|it| *it == hook)
+            .unwrap_or_default();
+        let program: &mut SchedClassifier = self
+            .ebpf
+            .program_mut(name)
+            .ok_or_else(|| {
+                Failure::new(
+                    Reason::Internal,
+                    format!("program {name} is not in the object"),
+                )
+            })?
+            .try_into()
+            .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
+        if self.load_times[place].is_none() {
+            let begun = Instant::now();
+            program.load().map_err(|error| not_loaded(name, error))?;
+            self.load_times[place] = Some(begun.elapsed());
+        }
+        Ok(program)
+    }
+
+    /// Programs that are loaded, and how long that took.
+    pub(super) fn loaded(&self) -> impl Iterator<Item = (Hook, Duration, &SchedClassifier)> {
+        Hook::ALL
+            .into_iter()
+            .zip(self.load_times)
+            .filter_map(|(hook, time)| {
+                let program = self.ebpf.program(hook.program())?;
+                Some((hook, time?, <&SchedClassifier>::try_from(program).ok()?))
+            })
+    }
+
+    /// Writes a bank that is not in use.
+    pub(super) fn write_config(&mut self, bank: u32, config: &Config) -> Result<(), Failure> {
+        self.config
+            .set(bank, Wire(*config), 0)
+            .map_err(|error| Failure::kernel("writing CONFIG", &error))
+    }
+
+    /// Makes a generation the current one, and with it its bank.
+    pub(super) fn flip(&mut self, generation: u32) -> Result<(), Failure> {
+        self.control
+            .set(0, Wire(Control { generation }), 0)
+            .map_err(|error| Failure::kernel("writing CONTROL", &error))
+    }
+
+    /// Replaces the trie entries of a bank.
+    pub(super) fn write_trie(
+        &mut self,
+        bank: u32,
+        entries: &[(u32, TrieKey, Clauses)],
+    ) -> Result<(), Failure> {
+        let written = &mut self.trie_written[bank as usize & 1];
+        for (length, key) in written.drain(..) {
+            self.trie
+                .remove(&Key::new(length, Wire(key)))
+                .map_err(|error| Failure::kernel("emptying TRIE", &error))?;
+        }
+        for (length, key, clauses) in entries {
+            self.trie
+                .insert(&Key::new(*length, Wire(*key)), clauses, 0)
+                .map_err(|error| full("filter table", &error))?;
+            written.push((*length, *key));
+        }
+        Ok(())
+    }
+
+    /// Groups that look at an interface.
+    pub(super) fn write_interface(&mut self, ifindex: u32, groups: u32) -> Result<(), Failure> {
+        let result = if groups == 0 {
+            match self.interfaces.remove(&ifindex) {
+                Err(MapError::KeyNotFound) => Ok(()),
+                other => other,
+            }
+        } else {
+            self.interfaces
+                .insert(ifindex, Wire(Interface { groups }), 0)
+        };
+        result.map_err(|error| full("interface table", &error))
+    }
+
+    /// Masks and counters of the classes of a bank, added over CPUs.
+    pub(super) fn classes(&self, bank: u32) -> Result<Vec<(u64, ClassStats)>, Failure> {
+        let failed = |error: MapError| Failure::kernel("reading CLASS_STATS", &error);
+        let mut classes = Vec::new();
+        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
+            let mask = self.class_masks.get(&index, 0).map_err(failed)?;
+            if mask != 0 {
+                let mut sum: ClassStats = zero();
+                for one in self.class_stats.get(&index, 0).map_err(failed)?.iter() {
+                    add_class(&mut sum, &one.0);
+                }
+                classes.push((mask, sum));
+            }
+        }
+        Ok(classes)
+    }
+
+    /// Forgets the classes of a bank that no program uses any more.
+    pub(super) fn clear_classes(&mut self, bank: u32) -> Result<(), Failure> {
+        let failed = |error: MapError| Failure::kernel("clearing CLASS_STATS", &error);
+        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
+            if self.class_masks.get(&index, 0).map_err(failed)? != 0 {
+                self.class_masks.set(index, 0, 0).map_err(failed)?;
+                let values = zeros::<ClassStats>()?;
+                self.class_stats.set(index, values, 0).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refusals outside flows of a group, added over CPUs.
+    pub(super) fn group(&self, group: u32) -> Result<GroupStats, Failure> {
+        let values = self
+            .group_stats
+            .get(&group, 0)
+            .map_err(|error| Failure::kernel("reading GROUP_STATS", &error))?;
+        let mut sum: GroupStats = zero();
+        for one in values.iter() {
+            add(&mut sum.refused, &one.0.refused);
+        }
+        Ok(sum)
+    }
+
+    /// Caps and losses of each CPU; a copy torn by a program that ran meanwhile is taken again.
+    pub(super) fn counters(&self) -> Result<Vec<Counters>, Failure> {
+        const TRIES: usize = 100;
+        let read = || -> Result<Vec<Counters>, Failure> {
+            let values = self
+                .counters
+                .get(&0, 0)
+                .map_err(|error| Failure::kernel("reading COUNTERS", &error))?;
+            Ok(values.iter().map(|it| it.0).collect())
+        };
+        let mut last = read()?;
+        for _ in 0..TRIES {
+            let next = read()?;
+            let whole = last
+                .iter()
+                .zip(&next)
+                .all(|(a, b)| a.sequence == b.sequence && a.sequence % 2 == 0);
+            last = next;
+            if whole {
+                return Ok(last);
+            }
+        }
+        Ok(last)
+    }
+
+    /// Bytes of kernel memory that the maps take.
+    pub(super) fn map_bytes(&self) -> u64 {
+        super::books::map_bytes(self.loaded().map(|(_, _, program)| program))
+    }
+}
+
+fn zeros<T: Layout>() -> Result<PerCpuValues<Wire<T>>, Failure> {
+    let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
+    PerCpuValues::try_from(vec![Wire(zero::<T>()); cpus])
+        .map_err(|error| Failure::kernel("counting CPUs", &error))
+}
+
+fn add(sum: &mut [u64], more: &[u64]) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
+    }
+}
+
+/// Adds the counters of a class.
+pub(super) fn add_class(sum: &mut ClassStats, more: &ClassStats) {
+    let ClassStats {
+        measured,
+        refused_rtt,
+        refused,
+    } = sum;
+    add(measured, &more.measured);
+    add(refused_rtt, &more.refused_rtt);
+    add(refused, &more.refused);
+}
+
+fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Failure>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    let map = ebpf.take_map(name).ok_or_else(|| {
+        Failure::new(Reason::Internal, format!("map {name} is not in the object"))
+    })?;
+    T::try_from(map).map_err(|error| Failure::kernel(name, &error))
+}
+
+fn full(table: &str, error: &MapError) -> Failure {
+    let text =
+        format!("the packet engine's {table} is full ({error}); stop a session or join filters");
+    Failure::new(Reason::CapacityExhausted, text.clone()).with_quota(table, text)
+}
+
+fn refused(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    crate::privilege::missing(&["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"])
+        .unwrap_or_else(|| Failure::kernel(what, error))
+}
+
+fn not_loaded(name: &str, error: ProgramError) -> Failure {
+    const TAIL_LINES: usize = 20;
+    let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    else {
+        return refused(&format!("loading {name}"), &error);
+    };
+    if let Some(failure) = crate::privilege::missing(&["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]) {
+        return failure;
+    }
+    let log = verifier_log.to_string();
+    let lines: Vec<&str> = log.lines().collect();
+    let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+    Failure::new(
+        Reason::ProgramRefused,
+        format!("the kernel refused program {name}: {io_error}"),
+    )
+    .with_metadata("program", name)
+    .with_metadata("verifier_log_tail", tail)
+}

@@ -1,0 +1,198 @@
+//! From lanes to the tables that the programs classify flows with.
+
+use latscope_events::{
+    config::{CAP_PLANES, Clauses, Config, TrieKey, field},
+    counter,
+    flow::GROUPS,
+    metric::PACKET_METRICS,
+};
+
+use super::{
+    lane::Lane,
+    prefix::{Accepts, Prefix},
+    wire::zero,
+};
+use crate::spec::{
+    cidr::Cidr,
+    compiled::{Clause, Ports},
+};
+
+/// A lane in its place.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<'a> {
+    /// Its bit.
+    pub(super) bit: u32,
+    /// The flow group of its session.
+    pub(super) group: usize,
+    /// What it stands for.
+    pub(super) lane: &'a Lane,
+}
+
+/// One generation of the session set.
+pub(super) struct Plan {
+    /// The plain tables.
+    pub(super) config: Config,
+    /// Prefix length, key, value.
+    pub(super) trie: Vec<(u32, TrieKey, Clauses)>,
+}
+
+const IPV6: u32 = field::IPV6;
+const ADDRESS_FIELDS: [u32; 3] = [field::CLIENT, field::SERVER, field::EITHER];
+const NUMBER_FIELDS: [u32; 4] = [
+    field::CLIENT_PORT,
+    field::SERVER_PORT,
+    field::EITHER_PORT,
+    field::VLAN,
+];
+
+/// Makes the tables of bank `bank`.
+pub(super) fn make(lanes: &[Placed<'_>], bank: u32) -> Plan {
+    let mut config: Config = zero();
+    for placed in lanes {
+        enter(&mut config, placed);
+    }
+    let mut trie = Vec::new();
+    for exclude in [0, field::EXCLUDE] {
+        for field in ADDRESS_FIELDS {
+            if config.fields & field != 0 {
+                for family in [0, IPV6] {
+                    let accepts = addresses(lanes, field, family == IPV6, exclude != 0);
+                    trie.extend(accepts.entries(field | family | exclude, bank));
+                }
+            }
+        }
+        for field in NUMBER_FIELDS {
+            if config.fields & field != 0 {
+                let accepts = numbers(lanes, field, exclude != 0);
+                trie.extend(accepts.entries(field | exclude, bank));
+            }
+        }
+    }
+    Plan { config, trie }
+}
+
+/// Enters a lane into the tables that are not searched.
+fn enter(config: &mut Config, placed: &Placed<'_>) {
+    let Placed { bit, group, lane } = *placed;
+    let mask = 1 << bit;
+    for (metric, wants) in config.wants.iter_mut().enumerate().take(PACKET_METRICS) {
+        if lane.metrics >> metric & 1 != 0 {
+            *wants |= mask;
+        }
+    }
+    config.group[group % GROUPS] |= mask;
+    config.groups |= 1 << group;
+    if lane.filters.is_empty() {
+        config.unfiltered |= mask;
+    }
+    if !lane.exclude.is_empty() {
+        config.excluding |= mask;
+    }
+    if lane.cap > 0 && lane.cap < 1 << CAP_PLANES {
+        config.capped |= mask;
+        counter::write(
+            &mut config.cap,
+            bit,
+            (1 << CAP_PLANES) - u64::from(lane.cap),
+        );
+    }
+    for (clauses, exclude) in [(&lane.filters, false), (&lane.exclude, true)] {
+        for (index, clause) in clauses.iter().enumerate() {
+            config.fields |= fields(clause);
+            let directions = if exclude {
+                &mut config.exclude_direction
+            } else {
+                &mut config.direction
+            };
+            for (direction, accepts) in directions.iter_mut().enumerate() {
+                if clause.directions == 0 || clause.directions >> direction & 1 != 0 {
+                    accepts[index] |= mask;
+                }
+            }
+        }
+    }
+}
+
+/// Fields that a clause asks for.
+fn fields(clause: &Clause) -> u32 {
+    let mut fields = 0;
+    for field in ADDRESS_FIELDS {
+        if !cidrs_of(clause, field).is_empty() {
+            fields |= field;
+        }
+    }
+    for field in NUMBER_FIELDS {
+        if !numbers_of(clause, field).is_empty() {
+            fields |= field;
+        }
+    }
+    fields
+}
+
+fn cidrs_of(clause: &Clause, field: u32) -> &[Cidr] {
+    match field {
+        field::CLIENT => &clause.client_cidrs,
+        field::SERVER => &clause.server_cidrs,
+        _ => &clause.cidrs,
+    }
+}
+
+fn numbers_of(clause: &Clause, field: u32) -> Vec<Prefix> {
+    let ports = |ranges: &[Ports]| ranges.iter().copied().flat_map(Prefix::of_ports).collect();
+    match field {
+        field::CLIENT_PORT => ports(&clause.client_ports),
+        field::SERVER_PORT => ports(&clause.server_ports),
+        field::EITHER_PORT => ports(&clause.ports),
+        _ => clause
+            .vlan_ids
+            .iter()
+            .copied()
+            .map(Prefix::of_number)
+            .collect(),
+    }
+}
+
+/// Every clause with its index and its lane's bit.
+fn clauses<'a>(
+    lanes: &'a [Placed<'a>],
+    exclude: bool,
+) -> impl Iterator<Item = (u32, usize, &'a Clause)> {
+    lanes.iter().flat_map(move |placed| {
+        let list = if exclude {
+            &placed.lane.exclude
+        } else {
+            &placed.lane.filters
+        };
+        list.iter()
+            .enumerate()
+            .map(|(index, clause)| (placed.bit, index, clause))
+    })
+}
+
+fn addresses(lanes: &[Placed<'_>], field: u32, ipv6: bool, exclude: bool) -> Accepts {
+    let mut accepts = Accepts::default();
+    for (bit, index, clause) in clauses(lanes, exclude) {
+        let cidrs = cidrs_of(clause, field);
+        if cidrs.is_empty() {
+            accepts.accept(Prefix::ANY, index, bit);
+        }
+        for cidr in cidrs.iter().filter(|it| it.ipv4 != ipv6) {
+            accepts.accept(Prefix::of_cidr(cidr), index, bit);
+        }
+    }
+    accepts
+}
+
+fn numbers(lanes: &[Placed<'_>], field: u32, exclude: bool) -> Accepts {
+    let mut accepts = Accepts::default();
+    for (bit, index, clause) in clauses(lanes, exclude) {
+        let numbers = numbers_of(clause, field);
+        if numbers.is_empty() {
+            accepts.accept(Prefix::ANY, index, bit);
+        }
+        for prefix in numbers {
+            accepts.accept(prefix, index, bit);
+        }
+    }
+    accepts
+}

@@ -1,0 +1,221 @@
+//! The thread that drains the ring into the session logs.
+//!
+//! It sleeps on the ring only when nothing has come for a while, and says so to the programs, whose next record then wakes
+//! it; while records come it looks every few milliseconds, since a wake-up for each of them would cost the host more than
+//! everything else (KERNELS: 7 to 14 us).
+
+use std::{
+    collections::HashMap,
+    os::fd::AsFd as _,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use aya::maps::{Array, MapData, RingBuf};
+use latscope_events::{SESSIONS, sample::PacketSample};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::eventfd::{EfdFlags, EventFd},
+};
+use parking_lot::RwLock;
+
+use super::{convert, session::Receiver};
+use crate::{
+    clock::{monotonic_ns, wall_offset_ns},
+    failure::Failure,
+};
+
+/// How often it looks while records come.
+const PERIOD_MS: u8 = 5;
+/// How long nothing must have come before it sleeps on the ring.
+const LINGER: Duration = Duration::from_millis(20);
+/// Records taken out of the ring at once.
+const BATCH: usize = 4096;
+
+/// What the engine changes and the reader reads.
+pub(super) struct Routes {
+    /// Receiver of each bit.
+    pub(super) receivers: [Option<Arc<Receiver>>; SESSIONS],
+    /// Names of interfaces by index.
+    pub(super) names: HashMap<u32, Box<[u8]>>,
+}
+
+/// A handle to the thread; dropping it ends the thread.
+pub(super) struct Reader {
+    routes: Arc<RwLock<Routes>>,
+    requests: Option<mpsc::Sender<Request>>,
+    alarm: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Asks for everything that is in the ring to be in the logs; answered when it is.
+struct Request(mpsc::SyncSender<()>);
+
+impl Reader {
+    /// Starts the thread.
+    pub(super) fn start(
+        ring: RingBuf<MapData>,
+        wake: Array<MapData, u32>,
+    ) -> Result<Self, Failure> {
+        let alarm = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(|error| Failure::kernel("eventfd", &error))?;
+        let alarm = Arc::new(alarm);
+        let routes = Arc::new(RwLock::new(Routes {
+            receivers: [const { None }; SESSIONS],
+            names: HashMap::new(),
+        }));
+        let (requests, inbox) = mpsc::channel();
+        let mut loop_ = Loop {
+            ring,
+            wake,
+            alarm: alarm.clone(),
+            inbox,
+            routes: routes.clone(),
+            batch: Vec::with_capacity(BATCH),
+        };
+        let thread = std::thread::Builder::new()
+            .name("latscope-packet".into())
+            .spawn(move || loop_.run())
+            .map_err(|error| Failure::kernel("starting the reader thread", &error))?;
+        Ok(Self {
+            routes,
+            requests: Some(requests),
+            alarm,
+            thread: Some(thread),
+        })
+    }
+
+    /// Changes who gets what.
+    pub(super) fn route(&self, change: impl FnOnce(&mut Routes)) {
+        change(&mut self.routes.write());
+    }
+
+    /// Returns once everything that was in the ring is in the logs.
+    pub(super) fn drain(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        if let Some(requests) = &self.requests
+            && requests.send(Request(done)).is_ok()
+        {
+            let _ = self.alarm.write(1);
+            let _ = wait.recv();
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.requests = None;
+        let _ = self.alarm.write(1);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Loop {
+    ring: RingBuf<MapData>,
+    wake: Array<MapData, u32>,
+    alarm: Arc<EventFd>,
+    inbox: mpsc::Receiver<Request>,
+    routes: Arc<RwLock<Routes>>,
+    batch: Vec<PacketSample>,
+}
+
+impl Loop {
+    fn run(&mut self) {
+        let mut busy = Instant::now();
+        loop {
+            let before = monotonic_ns();
+            if self.drain() {
+                busy = Instant::now();
+            }
+            self.tell_watermark(before);
+            loop {
+                match self.inbox.try_recv() {
+                    Ok(Request(done)) => {
+                        self.drain();
+                        let _ = done.send(());
+                    }
+                    Err(mpsc::TryRecvError::Empty) => break,
+                    Err(mpsc::TryRecvError::Disconnected) => return,
+                }
+            }
+            if busy.elapsed() < LINGER {
+                self.wait(false, PollTimeout::from(PERIOD_MS));
+            } else {
+                let _ = self.wake.set(0, 1, 0);
+                // A record written before the word was set would have woken nobody.
+                if self.drain() {
+                    busy = Instant::now();
+                } else {
+                    self.wait(true, PollTimeout::NONE);
+                }
+            }
+        }
+    }
+
+    fn wait(&self, on_ring: bool, timeout: PollTimeout) {
+        let alarm = PollFd::new(self.alarm.as_fd(), PollFlags::POLLIN);
+        let _ = if on_ring {
+            poll(
+                &mut [alarm, PollFd::new(self.ring.as_fd(), PollFlags::POLLIN)],
+                timeout,
+            )
+        } else {
+            poll(&mut [alarm], timeout)
+        };
+        // Only whether it was raised matters, and that the inbox is looked at next.
+        let _ = self.alarm.read();
+    }
+
+    /// Moves everything to the logs; whether there was anything.
+    fn drain(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            self.batch.clear();
+            while self.batch.len() < BATCH {
+                let Some(record) = self.ring.next() else {
+                    break;
+                };
+                if record.len() == size_of::<PacketSample>() {
+                    // SAFETY: as long as the type, which is valid for every bit pattern.
+                    self.batch
+                        .push(unsafe { record.as_ptr().cast::<PacketSample>().read_unaligned() });
+                }
+            }
+            if self.batch.is_empty() {
+                return any;
+            }
+            any = true;
+            self.deliver();
+        }
+    }
+
+    fn deliver(&self) {
+        let routes = self.routes.read();
+        let offset = wall_offset_ns();
+        let mut bits = self.batch.iter().fold(0, |bits, sample| bits | sample.mask);
+        while bits != 0 {
+            let bit = bits.trailing_zeros();
+            bits &= bits - 1;
+            let Some(receiver) = &routes.receivers[bit as usize] else {
+                continue;
+            };
+            receiver.log.append(
+                self.batch
+                    .iter()
+                    .filter(|sample| sample.mask >> bit & 1 != 0)
+                    .map(|sample| convert::sample(sample, receiver, &routes.names, offset)),
+            );
+        }
+    }
+
+    /// What ended before the ring was last found empty is in the logs.
+    fn tell_watermark(&self, monotonic_ns: u64) {
+        let unix_ns = monotonic_ns.wrapping_add(wall_offset_ns());
+        for receiver in self.routes.read().receivers.iter().flatten() {
+            receiver.log.set_watermark(unix_ns);
+        }
+    }
+}

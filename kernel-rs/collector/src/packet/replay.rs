@@ -1,0 +1,153 @@
+//! Packets pushed through the same programs without a network: `BPF_PROG_TEST_RUN` with the capture's clock.
+
+use aya::{
+    maps::{Array, MapData, RingBuf},
+    programs::{TestRun as _, TestRunOptions},
+};
+use latscope_events::{class::ClassStats, refusal::REASONS, sample::PacketSample};
+
+use super::{
+    lane::Lane,
+    object::{Clock, Hook, Object, add_class},
+    plan::{self, Placed},
+    wire::zero,
+};
+use crate::failure::Failure;
+
+/// A frame as it was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// The bytes that were captured.
+    pub bytes: &'a [u8],
+    /// How long it was on the wire.
+    pub wire_length: u32,
+    /// When, ns; not 0.
+    pub time_ns: u64,
+    /// It begins with the IP header.
+    pub raw: bool,
+    /// This host sent it.
+    pub outbound: bool,
+}
+
+/// The packet engine on packets of one's own. Everything that it measures comes back from [`Replay::samples`].
+pub struct Replay {
+    object: Object,
+    ring: RingBuf<MapData>,
+    _wake: Array<MapData, u32>,
+}
+
+/// Longest prefix of a frame that is fed: the kernel takes no more than a page less some room, and no header lies behind.
+const FED: usize = 2048;
+/// Shortest frame that the kernel takes.
+const SHORTEST: usize = 14;
+/// The loopback interface, which every namespace has.
+const IFINDEX: u32 = 1;
+
+impl Replay {
+    /// Loads the programs, for every metric and without filters.
+    ///
+    /// # Errors
+    /// What the kernel refuses; needs the privileges of a session.
+    pub fn open() -> Result<Self, Failure> {
+        let everything = Lane {
+            metrics: u32::MAX,
+            filters: Vec::new(),
+            exclude: Vec::new(),
+            cap: 0,
+        };
+        Self::with_lanes(&[everything])
+    }
+
+    fn with_lanes(lanes: &[Lane]) -> Result<Self, Failure> {
+        const GENERATION: u32 = 1;
+        let mut object = Object::open(Clock::Capture)?;
+        let (ring, wake) = object.take_ring()?;
+        let placed: Vec<Placed<'_>> = lanes
+            .iter()
+            .enumerate()
+            .map(|(bit, lane)| Placed {
+                bit: bit as u32,
+                group: 0,
+                lane,
+            })
+            .collect();
+        let plan = plan::make(&placed, GENERATION & 1);
+        object.write_trie(GENERATION & 1, &plan.trie)?;
+        object.write_config(GENERATION & 1, &plan.config)?;
+        object.flip(GENERATION)?;
+        Ok(Self {
+            object,
+            ring,
+            _wake: wake,
+        })
+    }
+
+    /// Runs the program over one frame. `false` when the kernel takes no frame as short as this.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn feed(&mut self, frame: &Frame<'_>) -> Result<bool, Failure> {
+        if frame.bytes.len() < SHORTEST {
+            return Ok(false);
+        }
+        let data = &frame.bytes[..frame.bytes.len().min(FED)];
+        let context = context(frame, data.len() as u32);
+        let hook = Hook {
+            raw: frame.raw,
+            egress: frame.outbound,
+        };
+        let program = self.object.program(hook)?;
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(data);
+        options.ctx_in = Some(&context);
+        program
+            .test_run(options)
+            .map_err(|error| Failure::kernel("BPF_PROG_TEST_RUN", &error))?;
+        Ok(true)
+    }
+
+    /// What was measured since the last call, oldest first. To be called at least every 10 000 frames, or the ring is full.
+    pub fn samples(&mut self) -> Vec<PacketSample> {
+        let mut samples = Vec::new();
+        while let Some(record) = self.ring.next() {
+            if record.len() == size_of::<PacketSample>() {
+                // SAFETY: as long as the type, which is valid for every bit pattern.
+                samples.push(unsafe { record.as_ptr().cast::<PacketSample>().read_unaligned() });
+            }
+        }
+        samples
+    }
+
+    /// Latencies that were not reported so far, by reason.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn refusals(&self) -> Result<[u64; REASONS], Failure> {
+        let mut sum: ClassStats = zero();
+        for (_, class) in self.object.classes(1)? {
+            add_class(&mut sum, &class);
+        }
+        let outside_flows = self.object.group(0)?.refused;
+        Ok(std::array::from_fn(|reason| {
+            sum.refused_rtt[reason] + sum.refused[reason] + outside_flows[reason]
+        }))
+    }
+}
+
+/// The `__sk_buff` of a frame (include/uapi/linux/bpf.h): the fields that a test run may set.
+fn context(frame: &Frame<'_>, fed: u32) -> [u8; 192] {
+    const IFINDEX_AT: usize = 40;
+    const TSTAMP_AT: usize = 152;
+    const WIRE_LEN_AT: usize = 160;
+    /// `GSO_LEGACY_MAX_SIZE`, beyond which the kernel refuses it.
+    const LONGEST: u32 = 65536;
+    let mut context = [0; 192];
+    context[IFINDEX_AT..IFINDEX_AT + 4].copy_from_slice(&IFINDEX.to_ne_bytes());
+    context[TSTAMP_AT..TSTAMP_AT + 8].copy_from_slice(&frame.time_ns.to_ne_bytes());
+    let wire_length = frame.wire_length.clamp(fed, LONGEST);
+    context[WIRE_LEN_AT..WIRE_LEN_AT + 4].copy_from_slice(&wire_length.to_ne_bytes());
+    context
+}
+
+#[cfg(test)]
+mod tests;

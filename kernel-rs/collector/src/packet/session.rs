@@ -1,0 +1,60 @@
+//! What the engine keeps of a session.
+
+use std::sync::Arc;
+
+use latscope_events::metric::PACKET_METRICS;
+
+use super::{books::Books, lane::Lane};
+use crate::{
+    log::SessionLog,
+    spec::{compiled::CompiledSpec, interface::InterfacePattern},
+};
+
+/// Which interfaces a session looks at, and how; sessions that agree share a flow group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct View {
+    pub(super) interfaces: Vec<InterfacePattern>,
+}
+
+impl View {
+    pub(super) fn of(spec: &CompiledSpec) -> Self {
+        Self {
+            interfaces: spec.interfaces.clone(),
+        }
+    }
+}
+
+/// A session inside the engine.
+pub(super) struct Member {
+    /// Its lanes with their bits.
+    pub(super) lanes: Vec<(u32, Lane)>,
+    /// Its flow group.
+    pub(super) group: usize,
+    /// Where its samples go.
+    pub(super) receiver: Arc<Receiver>,
+    /// What was counted for it.
+    pub(super) books: Books,
+    /// Its spec, for its probes.
+    pub(super) spec: CompiledSpec,
+}
+
+/// Where the reader puts the samples of a session.
+pub(super) struct Receiver {
+    pub(super) log: Arc<SessionLog>,
+    /// Index in `spec.probes` by metric.
+    pub(super) probe: [u32; PACKET_METRICS],
+}
+
+impl Receiver {
+    pub(super) fn new(spec: &CompiledSpec, log: Arc<SessionLog>) -> Self {
+        let mut probe = [0; PACKET_METRICS];
+        for it in spec.probes.iter().rev() {
+            for (metric, place) in probe.iter_mut().enumerate() {
+                if it.metrics >> metric & 1 != 0 {
+                    *place = it.index;
+                }
+            }
+        }
+        Self { log, probe }
+    }
+}

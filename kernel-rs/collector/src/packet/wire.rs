@@ -1,0 +1,32 @@
+//! Types of `latscope_events` as values of kernel maps.
+
+use latscope_events::{
+    class::{ClassStats, GroupStats},
+    config::{Config, Control, Interface, TrieKey},
+    counter::Counters,
+};
+
+/// A map value or key in the kernel's own bytes.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(super) struct Wire<T>(pub(super) T);
+
+/// Types that are `repr(C)`, without padding, and valid for every bit pattern.
+pub(super) trait Layout: Copy + 'static {}
+
+impl Layout for ClassStats {}
+impl Layout for Config {}
+impl Layout for Control {}
+impl Layout for Counters {}
+impl Layout for GroupStats {}
+impl Layout for Interface {}
+impl Layout for TrieKey {}
+
+// SAFETY: `Layout` promises what `Pod` asks for, and the wrapper is transparent.
+unsafe impl<T: Layout> aya::Pod for Wire<T> {}
+
+/// A value of zeros, which is valid for every [`Layout`].
+pub(super) fn zero<T: Layout>() -> T {
+    // SAFETY: valid for every bit pattern.
+    unsafe { std::mem::zeroed() }
+}
