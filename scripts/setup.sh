@@ -99,7 +99,7 @@ fi
 build_hash=$(hash_of Cargo.toml Cargo.lock package-lock.json tsconfig*.json proto kernel-rs service clients test)
 if ! is_done build "$build_hash" || [ ! -e kernel-rs/addon/latscope.node ] || [ ! -d service/dist ] || [ ! -d clients/cli/dist ]; then
   setup_step cargo npm run build --workspace @latscope/addon
-  setup_step tsc npx tsc --build
+  setup_step tsc npx --no-install tsc --build
   remember build "$build_hash"
 fi
 

@@ -63,10 +63,10 @@ scripts/setup.sh test || { add 0 1 0 && failures+=("set-up"); }
 if [ "$failed" = 0 ]; then
   find_cargo
   check "generated files" scripts/check-generated.sh
-  check "buf lint" npx buf lint proto
-  check "buf format" npx buf format --diff --exit-code proto --path proto/latscope
-  check "prettier" npx prettier --check .
-  check "eslint" npx eslint .
+  check "buf lint" npx --no-install buf lint proto
+  check "buf format" npx --no-install buf format --diff --exit-code proto --path proto/latscope
+  check "prettier" npx --no-install prettier --check .
+  check "eslint" npx --no-install eslint .
   check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh
   check "rustfmt" env PATH="/usr/bin:$PATH" /usr/bin/cargo-fmt fmt --all --check
   check "clippy" scripts/clippy.sh
