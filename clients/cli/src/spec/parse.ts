@@ -66,7 +66,10 @@ export function cidr(text: string): string {
     throw new InvalidArgumentError("It must be an address or a CIDR such as 10.0.0.0/8 or 2001:db8::/32.");
   }
   if (length === undefined) return `${address}/${most}`;
-  return `${address}/${small(0, most)(length)}`;
+  if (!/^\d{1,3}$/.test(length) || Number(length) > most) {
+    throw new InvalidArgumentError(`The prefix length must be 0 to ${most}.`);
+  }
+  return `${address}/${Number(length)}`;
 }
 
 /** `250us`, `10ms`, `1.5s`, `5m`. */

@@ -1,4 +1,4 @@
-import type { End, Loss, Refusal, Totals } from "@latscope/proto";
+import { LossStage, type End, type Loss, type Refusal, type Totals } from "@latscope/proto";
 
 /** What became of every latency, as far as this reader is concerned. */
 export interface Books {
@@ -11,14 +11,22 @@ export interface Books {
   refusals: readonly Refusal[];
 }
 
-/** The books as the end of a stream tells them: what the kernel side lost is in the session's, what this reader missed in its own. */
+const kernelStages: readonly LossStage[] = [
+  LossStage.KERNEL_RATE_LIMIT,
+  LossStage.KERNEL_RING_FULL,
+  LossStage.KERNEL_MAP_FULL,
+];
+
+/** The books as the end of a stream tells them. What the kernel side lost is in the session's totals, what this reader missed in its own. */
 export function booksOf({ totals, sessionTotals }: Pick<End, "totals" | "sessionTotals">): Books {
+  // A reader is told in its stream of what the kernel side loses, too: that is not to be counted twice.
+  const own = lossesOf(totals).filter(({ stage }) => sessionTotals === undefined || !kernelStages.includes(stage));
   return {
     measured: sessionTotals?.measured,
     delivered: totals?.delivered ?? 0n,
     filtered: totals?.filtered ?? 0n,
     aggregatedOnly: sessionTotals?.aggregatedOnly ?? 0n,
-    losses: [...lossesOf(sessionTotals), ...lossesOf(totals)],
+    losses: [...lossesOf(sessionTotals), ...own],
     refusals: (sessionTotals?.refusals ?? []).filter(({ count }) => count > 0n),
   };
 }

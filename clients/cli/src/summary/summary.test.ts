@@ -31,7 +31,14 @@ test("a row for each metric, in the contract's order, and the books", () => {
 
 test("losses by stage, the kernel's and this reader's; what was filtered and only aggregated", () => {
   const end = End.fromPartial({
-    totals: { delivered: 90n, filtered: 2n, losses: [{ stage: LossStage.SUBSCRIBER_QUEUE, count: 3n }] },
+    totals: {
+      delivered: 90n,
+      filtered: 2n,
+      losses: [
+        { stage: LossStage.KERNEL_RING_FULL, count: 4n },
+        { stage: LossStage.SUBSCRIBER_QUEUE, count: 3n },
+      ],
+    },
     sessionTotals: {
       measured: 100n,
       aggregatedOnly: 1n,
