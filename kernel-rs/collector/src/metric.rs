@@ -275,7 +275,7 @@ pub const TABLE: [Row; 25] = [
     packet(
         Metric::TcpFirstByte,
         "tcp first byte",
-        false,
+        true,
         TCP,
         FLOW,
         BY_FLOW,
@@ -283,12 +283,12 @@ pub const TABLE: [Row; 25] = [
     packet(
         Metric::TcpConnectFailure,
         "tcp connect failure",
-        false,
+        true,
         TCP,
         FLOW,
         BY_FLOW,
     ),
-    packet(Metric::UdpReply, "udp reply", false, UDP, FLOW, BY_FLOW),
+    packet(Metric::UdpReply, "udp reply", true, UDP, FLOW, BY_FLOW),
     packet(
         Metric::DnsReply,
         "dns reply",
@@ -300,7 +300,7 @@ pub const TABLE: [Row; 25] = [
     packet(
         Metric::IcmpEcho,
         "icmp echo",
-        false,
+        true,
         ICMP,
         PORTLESS,
         BY_FLOW,
@@ -308,7 +308,7 @@ pub const TABLE: [Row; 25] = [
     packet(
         Metric::QuicHandshake,
         "quic handshake",
-        false,
+        true,
         UDP,
         FLOW,
         BY_FLOW,
@@ -316,7 +316,7 @@ pub const TABLE: [Row; 25] = [
     packet(
         Metric::QuicSpinRtt,
         "quic spin rtt",
-        false,
+        true,
         UDP,
         FLOW,
         BY_FLOW,

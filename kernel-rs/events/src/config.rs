@@ -39,10 +39,14 @@ pub struct Config {
     pub fields: u32,
     /// Groups that are in use, as a bit mask.
     pub groups: u32,
+    /// Groups that look inside tunnels.
+    pub inner: u32,
+    /// Unused.
+    pub reserved: u32,
 }
 layout!(
     Config,
-    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 3) + 8
+    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 3) + 16
 );
 
 /// Filter clauses a session can have.

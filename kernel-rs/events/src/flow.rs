@@ -50,6 +50,10 @@ pub mod protocol {
     pub const TCP: u32 = 1;
     /// UDP.
     pub const UDP: u32 = 2;
+    /// ICMP and ICMPv6 echo, in transactions.
+    pub const ECHO: u32 = 3;
+    /// DNS, in transactions.
+    pub const DNS: u32 = 4;
 }
 
 /// Flow groups of one engine.
@@ -106,6 +110,12 @@ pub mod direction {
     pub const LOCAL: u8 = 8;
     /// A FIN was sent.
     pub const FIN: u8 = 16;
+    /// The spin bit of the last short header; in the place of [`SENT`], which TCP alone has.
+    pub const SPIN: u8 = 1;
+    /// That bit is known.
+    pub const SPIN_KNOWN: u8 = 2;
+    /// The other direction's bit turned since this one's did.
+    pub const ANSWERED: u8 = 4;
 }
 
 /// A flow, both directions.
@@ -128,6 +138,12 @@ pub struct Flow {
     pub syn_ack_end: u32,
     /// `TSval` of the first SYN-ACK.
     pub syn_ack_tsval: u32,
+    /// Sequence number of the first byte of the request under way.
+    pub request_start: u32,
+    /// Of a DNS stream: where the next message of each side begins.
+    pub stream_next: [u32; 2],
+    /// Unused.
+    pub reserved_too: u32,
     /// Generation of the session set that `mask` and `class` were decided for.
     pub generation: u32,
     /// Index of the mask's class in the class table of that generation.
@@ -145,7 +161,7 @@ pub struct Flow {
     /// Unused.
     pub reserved: u8,
 }
-layout!(Flow, 280);
+layout!(Flow, 296);
 
 /// Values of [`Flow::state`].
 pub mod state {
@@ -165,6 +181,8 @@ pub mod track {
     pub const RTT: u8 = 2;
     /// Request and reply.
     pub const FIRST_BYTE: u8 = 4;
+    /// DNS in a TCP stream.
+    pub const DNS: u8 = 8;
 }
 
 /// Where a direction of a flow is seen.

@@ -40,4 +40,27 @@ pub mod flags {
     pub const LOCAL: u8 = 4;
     /// A data segment was seen: its round trip cannot be told.
     pub const DATA: u8 = 8;
+    /// It began with a QUIC Initial.
+    pub const QUIC: u8 = 16;
 }
+
+/// Key of a transaction: DNS and echo, whose messages bear an id. Reply and request have the same key.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionKey {
+    /// Who asks; IPv4 in the first word.
+    pub client: [u32; 4],
+    /// Who answers.
+    pub server: [u32; 4],
+    /// The asker's port, as on the wire; 0 where there is none.
+    pub client_port: u16,
+    /// The answerer's port.
+    pub server_port: u16,
+    /// VLANs, group, protocol: [`crate::flow::tag`].
+    pub tag: u32,
+    /// Id, and of an echo its sequence number in the low half.
+    pub id: u32,
+    /// Hash of the question.
+    pub question: u32,
+}
+layout!(TransactionKey, 48);

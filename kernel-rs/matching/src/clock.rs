@@ -1,5 +1,9 @@
 //! Time, asked for only when something is stored or matched: in the kernel it costs as much as the rest of a packet.
 
+use latscope_events::refusal;
+
+use crate::{Found, Sink};
+
 /// Tells the time of the packet at hand, ns.
 pub trait Clock {
     /// Time of the packet; the same for every call about one packet.
@@ -16,3 +20,16 @@ impl Clock for u64 {
 /// Latencies beyond this are starts that were never answered (ACCURACY.md 23): TCP gives up retransmitting at this
 /// interval (RFC 6298, 2.4 bounds the timer from above at 60 s or more; Linux uses 120 s).
 pub const TIMEOUT_NS: u64 = 120_000_000_000;
+
+/// Reports the time from `start` to `now`, or refuses what is no latency.
+#[inline(always)]
+pub fn report(found: Found, start: u64, now: u64, sink: &mut impl Sink) {
+    let latency = now.wrapping_sub(start);
+    if latency <= TIMEOUT_NS {
+        sink.found(Found { latency, ..found });
+    } else if latency >= 1 << 63 {
+        sink.refused(refusal::CLOCK_BACKWARDS);
+    } else {
+        sink.refused(refusal::UNMATCHED_START);
+    }
+}

@@ -7,7 +7,7 @@ use latscope_events::{
 };
 
 use crate::{
-    Clock, Segment, Sink, acknowledgement, data, handshake,
+    Clock, Segment, Sink, acknowledgement, data, first_byte, handshake,
     segment::{RST, SYN},
 };
 
@@ -21,16 +21,11 @@ pub fn adopt(flow: &mut Flow, pending: &Pending, segment: &Segment) {
     flow.opener = if opened { pending.side } else { UNKNOWN };
     let way = &mut flow.direction[usize::from(pending.side & 1)];
     data::start_at(way, pending.end);
-    way.home = pending.home;
-    way.home_seen = pending.seen;
-    way.ttl = pending.ttl;
     if pending.flags & flags::TIMESTAMPS != 0 {
         way.ts_max = pending.tsval;
         way.flags |= direction::TIMESTAMPS;
     }
-    if pending.flags & flags::LOCAL != 0 {
-        way.flags |= direction::LOCAL;
-    }
+    adopt_way(flow, pending);
 }
 
 /// The packet that made `pending` a flow, the first from the other side. Returns whether that packet is yet to be taken as
@@ -65,7 +60,7 @@ pub fn answer(
         flow.syn_ack_end = segment.seq.wrapping_add(1);
         flow.syn_ack_tsval = segment.tsval;
         flow.state = state::SYN_ACK;
-        handshake::answered(pending, segment, clock, sink);
+        handshake::answered(pending, segment, 0, clock, sink);
     }
     false
 }
@@ -76,6 +71,30 @@ pub fn answer(
 pub fn reopens(flow: &Flow, side: u8, segment: &Segment) -> bool {
     segment.flags & (SYN | RST | crate::segment::ACK) == SYN
         && !(flow.opener == side && flow.syn_time != 0 && flow.syn_end == segment.end())
+}
+
+/// Fills a zeroed flow of UDP: the side in `pending` asked, and its first datagram began the exchange.
+#[inline(always)]
+pub fn adopt_datagram(flow: &mut Flow, pending: &Pending) {
+    flow.opener = pending.side;
+    flow.requester = pending.side;
+    flow.request_time = pending.time;
+    flow.syn_time = pending.time;
+    if pending.flags & flags::QUIC != 0 {
+        flow.syn_ack_time = pending.time;
+    }
+    adopt_way(flow, pending);
+}
+
+#[inline(always)]
+fn adopt_way(flow: &mut Flow, pending: &Pending) {
+    let way = &mut flow.direction[usize::from(pending.side & 1)];
+    way.home = pending.home;
+    way.home_seen = pending.seen;
+    way.ttl = pending.ttl;
+    if pending.flags & flags::LOCAL != 0 {
+        way.flags |= direction::LOCAL;
+    }
 }
 
 /// A packet of a flow that is known.
@@ -99,11 +118,14 @@ pub fn segment_of(
         return;
     }
     handshake::acknowledged(flow, side, segment, clock, sink);
-    if flow.track & track::RTT == 0 {
+    if flow.track & (track::RTT | track::FIRST_BYTE | track::DNS) == 0 {
         return;
     }
     let here = usize::from(side & 1);
     let there = 1 - here;
+    if flow.track & track::FIRST_BYTE != 0 {
+        first_byte::payload(flow, side, segment, clock, sink);
+    }
     acknowledgement::received(
         &mut flow.direction[there],
         there as u8,

@@ -8,8 +8,7 @@ use latscope_events::{
 };
 
 use crate::{
-    Clock, Found, Segment, Sink,
-    clock::TIMEOUT_NS,
+    Clock, Found, Segment, Sink, clock,
     segment::{ACK, RST, SYN},
 };
 
@@ -59,42 +58,44 @@ pub fn is_refusal(pending: &Pending, segment: &Segment) -> bool {
     pending.flags & flags::SYN != 0 && segment.flags & RST != 0 && acknowledges(pending, segment)
 }
 
-/// SYN to SYN-ACK, or to RST. From the first SYN; where later ones were sent and no timestamp tells that the first was
+/// Whether an ICMP error quotes the SYN.
+#[inline(always)]
+#[must_use]
+pub fn is_quoted(pending: &Pending, segment: &Segment) -> bool {
+    pending.flags & flags::SYN != 0 && segment.seq == pending.isn
+}
+
+/// SYN to SYN-ACK (`errno` 0), or to what failed it. From the first SYN; where later ones were sent and no timestamp tells that the first was
 /// answered, the retry wait is part of it and flagged.
 #[inline(always)]
 pub fn answered(
     pending: &Pending,
     segment: &Segment,
+    errno: i16,
     clock: &mut impl Clock,
     sink: &mut impl Sink,
 ) {
-    let refused = segment.flags & RST != 0;
     let first_echoed = pending.flags & flags::TIMESTAMPS != 0
         && segment.timestamps != 0
         && segment.tsecr == pending.tsval;
     let retried = pending.retries > 0 && !first_echoed;
-    report(
-        Found {
-            latency: 0,
-            metric: if refused {
-                TCP_CONNECT_FAILURE
-            } else {
-                TCP_HANDSHAKE_REMOTE
-            },
-            side: pending.side,
-            retries: if retried { pending.retries } else { 0 },
-            reserved: 0,
-            result: if refused { ECONNREFUSED } else { 0 },
-            quality: if retried {
-                quality::SYN_RETRANSMITTED
-            } else {
-                0
-            },
+    let found = Found {
+        metric: if errno == 0 {
+            TCP_HANDSHAKE_REMOTE
+        } else {
+            TCP_CONNECT_FAILURE
         },
-        pending.time,
-        clock,
-        sink,
-    );
+        side: pending.side,
+        retries: if retried { pending.retries } else { 0 },
+        result: errno,
+        quality: if retried {
+            quality::SYN_RETRANSMITTED
+        } else {
+            0
+        },
+        ..Found::NOTHING
+    };
+    clock::report(found, pending.time, clock.now(), sink);
 }
 
 /// A SYN-ACK on a flow that has had one: it adds nothing, and without timestamps the coming ACK may answer either.
@@ -136,31 +137,13 @@ pub fn acknowledged(
         sink.refused(refusal::RETRANSMITTED);
         return;
     }
-    report(
-        Found {
-            latency: 0,
-            metric: TCP_HANDSHAKE_LOCAL,
-            side: 1 - side,
-            retries: 0,
-            reserved: 0,
-            result: 0,
-            quality: 0,
-        },
-        start,
-        clock,
-        sink,
-    );
-}
-
-/// Reports the time since `start`, or refuses what is no latency.
-#[inline(always)]
-fn report(found: Found, start: u64, clock: &mut impl Clock, sink: &mut impl Sink) {
-    let latency = clock.now().wrapping_sub(start);
-    if latency <= TIMEOUT_NS {
-        sink.found(Found { latency, ..found });
-    } else if latency >= 1 << 63 {
-        sink.refused(refusal::CLOCK_BACKWARDS);
-    } else {
-        sink.refused(refusal::UNMATCHED_START);
-    }
+    let found = Found {
+        metric: TCP_HANDSHAKE_LOCAL,
+        side: 1 - side,
+        retries: 0,
+        result: 0,
+        quality: 0,
+        ..Found::NOTHING
+    };
+    clock::report(found, start, clock.now(), sink);
 }

@@ -10,8 +10,11 @@ pub mod acknowledgement;
 pub mod cell;
 pub mod clock;
 pub mod data;
+pub mod exchange;
+pub mod first_byte;
 pub mod flow;
 pub mod handshake;
+pub mod quic;
 pub mod segment;
 pub mod sink;
 

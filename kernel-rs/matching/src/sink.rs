@@ -20,6 +20,19 @@ pub struct Found {
     pub quality: u16,
 }
 
+impl Found {
+    /// No metric, and zeros for what a metric has not.
+    pub const NOTHING: Self = Self {
+        latency: 0,
+        metric: 0,
+        side: 0,
+        retries: 0,
+        reserved: 0,
+        result: 0,
+        quality: 0,
+    };
+}
+
 /// Takes latencies and refusals.
 pub trait Sink {
     /// A latency was told apart.

@@ -216,6 +216,9 @@ fn track(config: &Config, mask: u64) -> u8 {
     if wants(metric::TCP_RTT) {
         tracked |= track::RTT;
     }
+    if wants(metric::TCP_FIRST_BYTE) {
+        tracked |= track::FIRST_BYTE;
+    }
     tracked
 }
 

@@ -10,12 +10,18 @@
 mod classify;
 mod clock;
 mod emit;
+mod icmp;
+mod ip;
+mod load;
 mod maps;
 mod measure;
 mod packet;
 mod parse;
 mod tcp;
 mod track;
+mod transaction;
+mod tunnel;
+mod udp;
 
 use aya_ebpf::{
     EbpfContext as _, bindings::TC_ACT_UNSPEC, macros::classifier, programs::TcContext,

@@ -9,7 +9,7 @@ use latscope_events::{
     config::{Clauses, Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::{Flow, FlowKey4, FlowKey6, GROUPS},
-    pending::Pending,
+    pending::{Pending, TransactionKey},
 };
 
 use crate::{classify::Work, packet::Packet};
@@ -49,6 +49,10 @@ pub(crate) static PENDING4: LruHashMap<FlowKey4, Pending, 8192> = LruHashMap::ne
 /// IPv6 peers heard from one side only.
 #[btf_map]
 pub(crate) static PENDING6: LruHashMap<FlowKey6, Pending, 8192> = LruHashMap::new();
+
+/// Requests that bear an id and wait for their answer.
+#[btf_map]
+pub(crate) static TRANSACTIONS: LruHashMap<TransactionKey, Pending, 8192> = LruHashMap::new();
 
 /// The mask of each class, two banks.
 #[btf_map]

@@ -2,9 +2,10 @@
 
 use latscope_events::{
     flow::{Direction, Flow, direction, home},
+    metric::quality,
     pending::Pending,
 };
-use latscope_matching::{flow, handshake};
+use latscope_matching::{Clock as _, Found, exchange, flow, handshake, quic};
 
 use crate::{
     classify::classify,
@@ -12,6 +13,7 @@ use crate::{
     emit::Outcome,
     maps::{CONTROL, INTERFACES},
     packet::Packet,
+    parse::protocol,
     track::SILENCE,
 };
 
@@ -39,6 +41,9 @@ pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     arrive(way, packet);
     if changed {
         classify(flow, packet, generation);
+    }
+    if packet.protocol == protocol::UDP {
+        return datagram(flow, packet);
     }
     if flow::reopens(flow, packet.side, &packet.segment) {
         return REOPENED;
@@ -70,9 +75,16 @@ pub(crate) extern "C" fn established(
     let Some(control) = CONTROL.get(0) else {
         return 0;
     };
-    flow::adopt(flow, first, &packet.segment);
+    if packet.protocol == protocol::UDP {
+        flow::adopt_datagram(flow, first);
+    } else {
+        flow::adopt(flow, first, &packet.segment);
+    }
     arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
     classify(flow, packet, control.generation);
+    if packet.protocol == protocol::UDP {
+        return datagram(flow, packet);
+    }
     if flow.mask == 0 {
         return 0;
     }
@@ -90,13 +102,35 @@ pub(crate) extern "C" fn established(
     u32::from(more)
 }
 
-/// A SYN answered by RST: a flow of one packet, in `scratch`.
+/// A datagram of a flow that is known.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn refused(
+extern "C" fn datagram(flow: *mut Flow, packet: *const Packet) -> u32 {
+    // SAFETY: as in `known`.
+    let (Some(flow), Some(packet)) = (unsafe { (flow.as_mut(), packet.as_ref()) }) else {
+        return 0;
+    };
+    if flow.mask == 0 {
+        return 0;
+    }
+    let mut tick = Tick::new(packet.time);
+    let mut outcome = Outcome::new();
+    exchange::datagram(flow, packet.side, &mut tick, &mut outcome);
+    if packet.quic != quic::NONE {
+        quic::packet(flow, packet.side, packet.quic, &mut tick, &mut outcome);
+    }
+    outcome.settle(flow, packet, &mut tick);
+    0
+}
+
+/// A SYN that failed with `errno`: a flow of one packet, in `scratch`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn failed(
     scratch: *mut Flow,
     packet: *const Packet,
     first: *const Pending,
+    errno: u32,
 ) -> u32 {
     // SAFETY: as in `known`; `scratch` is this CPU's own.
     let (Some(flow), Some(packet), Some(first)) =
@@ -104,23 +138,71 @@ pub(crate) extern "C" fn refused(
     else {
         return 0;
     };
-    let Some(control) = CONTROL.get(0) else {
-        return 0;
-    };
-    flow.direction[0].flags = 0;
-    flow.direction[1].flags = 0;
-    flow::adopt(flow, first, &packet.segment);
-    flow.opener = first.side;
-    arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
-    classify(flow, packet, control.generation);
-    if flow.mask == 0 {
+    if !once(flow, packet, first) {
         return 0;
     }
     let mut tick = Tick::new(packet.time);
     let mut outcome = Outcome::new();
-    handshake::answered(first, &packet.segment, &mut tick, &mut outcome);
+    handshake::answered(
+        first,
+        &packet.segment,
+        errno as i16,
+        &mut tick,
+        &mut outcome,
+    );
     outcome.settle(flow, packet, &mut tick);
     0
+}
+
+/// The answer to a request that bears an id: a flow of one packet, in `scratch`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn transacted(
+    scratch: *mut Flow,
+    packet: *const Packet,
+    first: *const Pending,
+    metric: u32,
+) -> u32 {
+    // SAFETY: as in `failed`.
+    let (Some(flow), Some(packet), Some(first)) =
+        (unsafe { (scratch.as_mut(), packet.as_ref(), first.as_ref()) })
+    else {
+        return 0;
+    };
+    if !once(flow, packet, first) {
+        return 0;
+    }
+    let mut tick = Tick::new(packet.time);
+    let mut outcome = Outcome::new();
+    let found = Found {
+        metric: metric as u8,
+        side: first.side,
+        retries: first.retries,
+        result: packet.result,
+        quality: if first.retries > 0 {
+            quality::QUERY_RETRANSMITTED
+        } else {
+            0
+        },
+        ..Found::NOTHING
+    };
+    latscope_matching::clock::report(found, first.time, tick.now(), &mut outcome);
+    outcome.settle(flow, packet, &mut tick);
+    0
+}
+
+/// Makes `flow` one of `first` and the packet that answers it; whether anybody wants it.
+#[inline(always)]
+fn once(flow: &mut Flow, packet: &Packet, first: &Pending) -> bool {
+    let Some(control) = CONTROL.get(0) else {
+        return false;
+    };
+    flow.direction[0].flags = 0;
+    flow.direction[1].flags = 0;
+    flow::adopt_datagram(flow, first);
+    arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
+    classify(flow, packet, control.generation);
+    flow.mask != 0
 }
 
 /// Whether a direction's home moves to where this packet is seen: it has none, its interface is gone, or it fell silent

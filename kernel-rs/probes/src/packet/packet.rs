@@ -30,6 +30,10 @@ pub(crate) struct Packet {
     pub(crate) coarse: u32,
     /// Flow group it is looked at for.
     pub(crate) group: u32,
+    /// Where the payload of the header parsed last begins.
+    pub(crate) payload: u32,
+    /// Bytes from there to the end of the packet.
+    pub(crate) payload_length: u32,
     /// IP protocol number.
     pub(crate) protocol: u8,
     /// 4 or 6.
@@ -40,8 +44,14 @@ pub(crate) struct Packet {
     pub(crate) local: u8,
     /// Side of the flow that sent it: 1 when the sender's (address, port) is the larger.
     pub(crate) side: u8,
-    /// Unused.
-    pub(crate) reserved: [u8; 3],
+    /// What an ICMP message is: `icmp::REQUEST` and so on.
+    pub(crate) echo: u8,
+    /// What an ICMP error stands for.
+    pub(crate) errno: u8,
+    /// What a datagram is to QUIC: `latscope_matching::quic`.
+    pub(crate) quic: u8,
+    /// DNS rcode.
+    pub(crate) result: i16,
 }
 
 impl Packet {

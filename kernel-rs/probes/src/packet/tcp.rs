@@ -6,8 +6,9 @@ use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
 use latscope_events::refusal;
 
 use crate::{
+    load::{load, opaque},
     packet::Packet,
-    parse::{FOLLOW, IGNORE, load, opaque},
+    parse::{FOLLOW, IGNORE},
 };
 
 #[repr(C)]
@@ -32,19 +33,15 @@ const OPTIONS: u32 = 40;
 /// Last place where a timestamps option fits.
 const LAST: u32 = OPTIONS - 10;
 
-/// Parses the segment at `offset`, `length` bytes long. A function of its own, which the verifier walks once.
+/// Parses the segment at `packet.payload`. A function of its own, which the verifier walks once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn parse_tcp(
-    ctx: *mut __sk_buff,
-    offset: u32,
-    length: u32,
-    packet: *mut Packet,
-) -> u32 {
+pub(crate) extern "C" fn parse_tcp(ctx: *mut __sk_buff, packet: *mut Packet) -> u32 {
     // SAFETY: the verifier asks for the check; the memory is the caller's.
     let Some(packet) = (unsafe { packet.as_mut() }) else {
         return IGNORE;
     };
+    let (offset, length) = (packet.payload, packet.payload_length);
     let Some(header) = load::<Header>(ctx, offset) else {
         return refusal::UNPARSABLE;
     };
@@ -52,6 +49,9 @@ pub(crate) extern "C" fn parse_tcp(
     if header_length < HEADER || header_length > length {
         return refusal::UNPARSABLE;
     }
+    packet.payload = offset + header_length;
+    packet.payload_length = length - header_length;
+    packet.echo = 0;
     packet.sport = header.sport;
     packet.dport = header.dport;
     let segment = &mut packet.segment;

@@ -7,19 +7,21 @@ use latscope_events::{
     refusal::REASONS,
 };
 use latscope_matching::{
-    handshake,
+    Clock as _, exchange, handshake, quic,
     segment::{ACK, RST, SYN},
 };
 
 use crate::{
     clock::{self, Tick},
+    icmp,
     maps::{
         CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, INTERFACES, PACKET, PENDING4, PENDING6,
         SCRATCH,
     },
     measure,
     packet::Packet,
-    parse::{self, FOLLOW, IGNORE, Link},
+    parse::{self, FOLLOW, IGNORE, Link, protocol as ip},
+    transaction,
 };
 
 /// Coarse time after which a home that saw nothing of a direction gives it up: one to ten seconds, by the kernel's HZ.
@@ -44,42 +46,74 @@ pub(crate) fn see(ctx: *mut __sk_buff, link: Link, egress: bool) {
         (*packet).ifindex = ifindex;
         (*packet).home = home::at(ifindex, egress);
         (*packet).local = u8::from(egress && (*ctx).ingress_ifindex == 0);
-        let outcome = match link {
-            Link::Ethernet => parse::parse_ethernet(ctx, packet),
-            Link::Raw => parse::parse_raw(ctx, packet),
-        };
+        let outcome = parse(ctx, link, packet);
         if outcome == IGNORE {
             return;
         }
-        let groups = groups(ifindex);
+        let (groups, inner) = groups(ifindex);
         if outcome != FOLLOW {
             refuse(groups, outcome);
-        } else if groups == 1 {
-            (*packet).group = 0;
-            follow(packet);
-        } else {
-            follow_each(packet, groups);
+            return;
+        }
+        if groups & !inner != 0 {
+            look_at(ctx, packet, groups & !inner);
+        }
+        if groups & inner != 0 && (groups & !inner == 0 || parse(ctx, link, packet) == FOLLOW) {
+            let outcome = parse::parse_inner(ctx, packet);
+            if outcome == FOLLOW {
+                look_at(ctx, packet, groups & inner);
+            } else if outcome != IGNORE {
+                refuse(groups & inner, outcome);
+            }
         }
     }
 }
 
-/// Flow groups that look at an interface. With one group in use every interface we are attached to is in it.
 #[inline(always)]
-fn groups(ifindex: u32) -> u32 {
+fn parse(ctx: *mut __sk_buff, link: Link, packet: *mut Packet) -> u32 {
+    match link {
+        Link::Ethernet => parse::parse_ethernet(ctx, packet),
+        Link::Raw => parse::parse_raw(ctx, packet),
+    }
+}
+
+/// Parses the transport header and follows the packet, for every group.
+#[inline(always)]
+fn look_at(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32) {
+    let outcome = parse::transport(ctx, packet);
+    if outcome != FOLLOW {
+        if outcome != IGNORE {
+            refuse(groups, outcome);
+        }
+        return;
+    }
+    if groups == 1 {
+        // SAFETY: callers pass a valid packet.
+        unsafe { (*packet).group = 0 };
+        follow(packet);
+    } else {
+        follow_each(packet, groups);
+    }
+}
+
+/// Flow groups that look at an interface, and those of all groups that look inside tunnels. With one group in use every
+/// interface we are attached to is in it.
+#[inline(always)]
+fn groups(ifindex: u32) -> (u32, u32) {
     let Some(control) = CONTROL.get(0) else {
-        return 0;
+        return (0, 0);
     };
     let Some(config) = CONFIG.get(control.generation & 1) else {
-        return 0;
+        return (0, 0);
     };
     let groups = config.groups;
     if groups & groups.wrapping_sub(1) == 0 {
-        return groups;
+        return (groups, config.inner);
     }
     // SAFETY: one aligned word, replaced as a whole.
     match unsafe { INTERFACES.get(ifindex) } {
-        Some(interface) => interface.groups & groups,
-        None => 0,
+        Some(interface) => (interface.groups & groups, config.inner),
+        None => (0, 0),
     }
 }
 
@@ -122,7 +156,10 @@ extern "C" fn follow_each(packet: *mut Packet, groups: u32) -> u32 {
 fn follow(packet: *mut Packet) {
     // SAFETY: callers pass a valid packet.
     unsafe {
-        if (*packet).version == 4 {
+        let kind = (*packet).protocol;
+        if kind != ip::TCP && kind != ip::UDP && (*packet).echo != icmp::UNREACHABLE {
+            transaction::echo(packet);
+        } else if (*packet).version == 4 {
             follow4(packet);
         } else {
             follow6(packet);
@@ -141,7 +178,7 @@ extern "C" fn follow4(packet: *mut Packet) -> u32 {
     let sender = u64::from(packet.src[0]) << 16 | u64::from(packet.sport);
     let receiver = u64::from(packet.dst[0]) << 16 | u64::from(packet.dport);
     packet.side = u8::from(sender > receiver);
-    let tag = packet.tag(protocol::TCP);
+    let tag = packet.tag(code(packet));
     let key = if packet.side == 0 {
         FlowKey4 {
             address: [packet.src[0], packet.dst[0]],
@@ -168,7 +205,7 @@ extern "C" fn follow6(packet: *mut Packet) -> u32 {
         return 0;
     };
     packet.side = u8::from(larger6(packet));
-    let tag = packet.tag(protocol::TCP);
+    let tag = packet.tag(code(packet));
     let key = if packet.side == 0 {
         FlowKey6 {
             address: [packet.src, packet.dst],
@@ -184,6 +221,16 @@ extern "C" fn follow6(packet: *mut Packet) -> u32 {
     };
     look(&FLOWS6, &PENDING6, &key, packet);
     0
+}
+
+/// Code of the protocol in a flow's key. An ICMP error stands for the segment that it quotes.
+#[inline(always)]
+fn code(packet: &Packet) -> u32 {
+    if packet.protocol == ip::UDP {
+        protocol::UDP
+    } else {
+        protocol::TCP
+    }
 }
 
 /// Whether the sender's (address, port) is the larger of the two; any order will do that both directions agree on.
@@ -204,6 +251,10 @@ fn look<K: Copy, const F: usize, const P: usize>(
     key: &K,
     packet: &mut Packet,
 ) {
+    if packet.protocol != ip::TCP && packet.protocol != ip::UDP {
+        unreachable(pending, key, packet);
+        return;
+    }
     if let Some(flow) = flows.get_ptr_mut(key) {
         if measure::known(flow, packet) != measure::REOPENED {
             return;
@@ -211,7 +262,7 @@ fn look<K: Copy, const F: usize, const P: usize>(
         let _ = flows.remove(key);
     }
     let Some(first) = pending.get_ptr_mut(key) else {
-        if packet.segment.flags & RST == 0 {
+        if packet.protocol == ip::UDP || packet.segment.flags & RST == 0 {
             let fresh = heard(packet);
             let _ = pending.insert(key, fresh, 0);
         }
@@ -224,10 +275,12 @@ fn look<K: Copy, const F: usize, const P: usize>(
         return;
     }
     let segment = &packet.segment;
-    if first.flags & flags::SYN != 0 {
+    if packet.protocol == ip::UDP {
+        // Every datagram may be an answer.
+    } else if first.flags & flags::SYN != 0 {
         if handshake::is_refusal(first, segment) {
             if let Some(scratch) = SCRATCH.get_ptr_mut(0) {
-                measure::refused(scratch, packet, first);
+                measure::failed(scratch, packet, first, handshake::ECONNREFUSED as u32);
             }
             let _ = pending.remove(key);
             return;
@@ -249,6 +302,24 @@ fn look<K: Copy, const F: usize, const P: usize>(
     let _ = pending.remove(key);
 }
 
+/// An ICMP error that quotes a SYN nobody answered (ACCURACY.md 3).
+#[inline(always)]
+fn unreachable<K: Copy, const P: usize>(
+    pending: &LruHashMap<K, Pending, P>,
+    key: &K,
+    packet: &Packet,
+) {
+    let (Some(first), Some(scratch)) = (pending.get_ptr_mut(key), SCRATCH.get_ptr_mut(0)) else {
+        return;
+    };
+    // SAFETY: a map value of plain integers.
+    let first = unsafe { &*first };
+    if first.side != packet.side && handshake::is_quoted(first, &packet.segment) {
+        measure::failed(scratch, packet, first, u32::from(packet.errno));
+        let _ = pending.remove(key);
+    }
+}
+
 /// The first packet of a tuple.
 #[inline(always)]
 fn heard(packet: &Packet) -> Pending {
@@ -266,6 +337,13 @@ fn heard(packet: &Packet) -> Pending {
     };
     if packet.local != 0 {
         first.flags |= flags::LOCAL;
+    }
+    if packet.protocol == ip::UDP {
+        first.time = Tick::new(packet.time).now();
+        if packet.quic == quic::INITIAL {
+            first.flags |= flags::QUIC;
+        }
+        return first;
     }
     if packet.segment.timestamps != 0 {
         first.flags |= flags::TIMESTAMPS;
@@ -295,6 +373,18 @@ fn heard_again(first: &mut Pending, packet: &Packet) {
     }
     first.seen = packet.coarse;
     let segment = &packet.segment;
+    if packet.protocol == ip::UDP {
+        let now = Tick::new(packet.time).now();
+        if now.wrapping_sub(first.time) > exchange::IDLE_NS {
+            // Nobody answered the burst before.
+            first.time = now;
+            first.flags &= !flags::QUIC;
+            if packet.quic == quic::INITIAL {
+                first.flags |= flags::QUIC;
+            }
+        }
+        return;
+    }
     if segment.flags & (SYN | ACK) == SYN {
         handshake::syn(first, packet.side, segment, &mut Tick::new(packet.time));
         return;

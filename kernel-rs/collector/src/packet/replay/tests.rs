@@ -504,7 +504,11 @@ fn rule_5_data_to_its_acknowledgement_both_ways() {
         wire.client(20, data(101, 501, 100));
         wire.server(50, data(501, 201, 1000));
         wire.client(57, ack(201, 1501));
-        assert_eq!(wire.found(), [rtt(30, SEQ, false), rtt(7, SEQ, true)]);
+        let reply = (metric::TCP_FIRST_BYTE, 30, 0, false, 0, 0);
+        assert_eq!(
+            wire.found(),
+            [reply, rtt(30, SEQ, false), rtt(7, SEQ, true)]
+        );
     }
 }
 

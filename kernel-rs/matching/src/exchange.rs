@@ -1,0 +1,39 @@
+//! Request and reply over UDP (ACCURACY.md 12).
+//!
+//! Of a UDP flow `syn_time` is when its last packet passed.
+
+use latscope_events::{flow::Flow, metric::UDP_REPLY, refusal};
+
+use crate::{Clock, Found, Sink, clock};
+
+/// After this much silence the next packet, from whichever side, starts a new exchange.
+pub const IDLE_NS: u64 = 10_000_000_000;
+
+/// A datagram of a flow: the first of a burst starts an exchange, the first back ends it.
+#[inline(always)]
+pub fn datagram(flow: &mut Flow, side: u8, clock: &mut impl Clock, sink: &mut impl Sink) {
+    let now = clock.now();
+    let silence = now.wrapping_sub(flow.syn_time);
+    if silence > IDLE_NS && silence < 1 << 63 {
+        if flow.request_time != 0 {
+            sink.refused(refusal::UNMATCHED_START);
+        }
+        flow.request_time = 0;
+        flow.requester = side;
+    }
+    flow.syn_time = now;
+    if side == flow.requester {
+        if flow.request_time == 0 {
+            flow.request_time = now;
+        }
+    } else if flow.request_time != 0 {
+        let start = flow.request_time;
+        flow.request_time = 0;
+        let found = Found {
+            metric: UDP_REPLY,
+            side: flow.requester,
+            ..Found::NOTHING
+        };
+        clock::report(found, start, now, sink);
+    }
+}
