@@ -1,0 +1,62 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { Client } from "./client.js";
+import { LineProcess, type Exit } from "./lines.js";
+import type { Namespace } from "./netns.js";
+import { inRepository } from "./paths.js";
+import type { Scope } from "./scope.js";
+
+/** The `latscope` command, as npm links it. */
+export const LATSCOPE = [process.execPath, inRepository("clients/cli/bin/latscope.js")] as const;
+
+/** The name of the node in every test. */
+export const NODE = "test-node";
+
+/** A folder of a test's own; the scope takes it away. */
+export async function temporaryFolder(scope: Scope): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "latscope-test-"));
+  scope.defer(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface ServiceOptions {
+  /** More arguments of `latscope serve`. */
+  readonly flags?: readonly string[];
+  /** The socket; default one in a folder of its own. */
+  readonly socket?: string;
+}
+
+/** The whole real service in a network namespace, as `latscope serve` starts it, on a unix socket. */
+export class Service {
+  readonly socket: string;
+  readonly process: LineProcess;
+  readonly client: Client;
+
+  private constructor(socket: string, process: LineProcess, client: Client) {
+    this.socket = socket;
+    this.process = process;
+    this.client = client;
+  }
+
+  /** Starts it and waits until it says it is SERVING. */
+  static async start(scope: Scope, namespace: Namespace, options: ServiceOptions = {}): Promise<Service> {
+    const socket = options.socket ?? join(await temporaryFolder(scope), "latscope.sock");
+    const command = [...LATSCOPE, "serve", "--socket", socket, "--node", NODE, ...(options.flags ?? [])];
+    const process = new LineProcess(scope, namespace.wrap(command));
+    const client = new Client(scope, `unix:${socket}`);
+    const failed = process.exit.then(({ code, signal }): never => {
+      throw new Error(`latscope serve ended (${String(code ?? signal)}) before it served: ${process.stderr}`);
+    });
+    await Promise.race([client.serving(), failed]);
+    failed.catch(() => undefined);
+    return new Service(socket, process, client);
+  }
+
+  /** SIGTERM, and how it ended. */
+  async stop(): Promise<Exit> {
+    this.process.kill("SIGTERM");
+    return this.process.exit;
+  }
+}
