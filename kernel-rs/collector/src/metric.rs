@@ -292,19 +292,12 @@ pub const TABLE: [Row; 25] = [
     packet(
         Metric::DnsReply,
         "dns reply",
-        false,
+        true,
         UDP_TCP,
         FLOW_SUBJECT,
         BY_FLOW_SUBJECT,
     ),
-    packet(
-        Metric::IcmpEcho,
-        "icmp echo",
-        true,
-        ICMP,
-        PORTLESS,
-        BY_FLOW,
-    ),
+    packet(Metric::IcmpEcho, "icmp echo", true, ICMP, PORTLESS, BY_FLOW),
     packet(
         Metric::QuicHandshake,
         "quic handshake",

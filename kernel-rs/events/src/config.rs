@@ -41,8 +41,8 @@ pub struct Config {
     pub groups: u32,
     /// Groups that look inside tunnels.
     pub inner: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// Groups that tell flows apart without their VLAN.
+    pub ignore_vlan: u32,
 }
 layout!(
     Config,

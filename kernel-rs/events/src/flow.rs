@@ -142,8 +142,8 @@ pub struct Flow {
     pub request_start: u32,
     /// Of a DNS stream: where the next message of each side begins.
     pub stream_next: [u32; 2],
-    /// Unused.
-    pub reserved_too: u32,
+    /// Of a DNS stream: length of that message where its prefix has been read, else 0.
+    pub stream_length: [u16; 2],
     /// Generation of the session set that `mask` and `class` were decided for.
     pub generation: u32,
     /// Index of the mask's class in the class table of that generation.

@@ -68,3 +68,17 @@ pub mod direction {
     /// Passing through.
     pub const FORWARDED: u8 = 3;
 }
+
+/// Bytes of a DNS name on the wire, with its type and class behind it, and room to the next word.
+pub const NAME: usize = 264;
+
+/// A sample with the name that was asked for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct NamedSample {
+    /// The latency.
+    pub sample: PacketSample,
+    /// The name, labels and their lengths as on the wire; whatever is behind its end means nothing.
+    pub name: [u8; NAME],
+}
+layout!(NamedSample, 88 + NAME);

@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, hash::BuildHasher};
 
-use latscope_events::sample::{PacketSample, flags};
+use latscope_events::sample::flags;
 
-use super::session::Receiver;
+use super::{record::Record, session::Receiver};
 use crate::{
     proto::{Direction, IpProtocol, Metric},
     sample::{FlowView, Sample},
@@ -12,11 +12,15 @@ use crate::{
 
 /// The sample of one receiver. `offset` leads from the record's clock to wall time.
 pub(super) fn sample<'a, S: BuildHasher>(
-    record: &PacketSample,
+    record: &'a Record,
     receiver: &Receiver,
     names: &'a HashMap<u32, Box<[u8]>, S>,
     offset: u64,
 ) -> Sample<'a> {
+    let Record {
+        sample: record,
+        name,
+    } = record;
     let metric = usize::from(record.metric);
     Sample {
         time_unix_ns: record.time_ns.wrapping_add(offset),
@@ -26,7 +30,7 @@ pub(super) fn sample<'a, S: BuildHasher>(
         probe: receiver.probe.get(metric).copied().unwrap_or_default(),
         retries: u32::from(record.retries),
         result: i64::from(record.result),
-        subject: b"",
+        subject: name.as_deref().unwrap_or_default().as_bytes(),
         flow: Some(FlowView {
             ipv4: record.flags & flags::IPV6 == 0,
             client_address: bytes(record.client),

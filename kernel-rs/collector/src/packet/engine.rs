@@ -108,7 +108,8 @@ impl State {
     fn join(&mut self, spec: &CompiledSpec, log: Arc<SessionLog>) -> Result<u64, Failure> {
         self.fold()?;
         let bits = self.free_bits(lane::of(spec)?)?;
-        let group = self.group_of(&View::of(spec))?;
+        let view = View::of(spec);
+        let group = self.group_of(&view)?;
         let receiver = Arc::new(Receiver::new(spec, log));
         let books = Books::open(
             &bits,
@@ -128,6 +129,7 @@ impl State {
             Member {
                 lanes: bits,
                 group,
+                look: view.look,
                 receiver,
                 books,
                 spec,
@@ -228,6 +230,7 @@ impl State {
                 lanes.iter().map(|(bit, lane)| Placed {
                     bit: *bit,
                     group: member.group,
+                    look: member.look,
                     lane,
                 })
             })

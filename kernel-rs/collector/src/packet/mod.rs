@@ -16,6 +16,7 @@ mod object;
 mod plan;
 mod prefix;
 mod reader;
+pub mod record;
 pub mod replay;
 mod session;
 mod wire;

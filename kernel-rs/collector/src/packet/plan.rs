@@ -24,8 +24,19 @@ pub(super) struct Placed<'a> {
     pub(super) bit: u32,
     /// The flow group of its session.
     pub(super) group: usize,
+    /// How the group looks at packets.
+    pub(super) look: Look,
     /// What it stands for.
     pub(super) lane: &'a Lane,
+}
+
+/// How a flow group looks at packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Inside tunnels.
+    pub(super) inner: bool,
+    /// Flows are told apart without their VLAN.
+    pub(super) ignore_vlan: bool,
 }
 
 /// One generation of the session set.
@@ -73,7 +84,12 @@ pub(super) fn make(lanes: &[Placed<'_>], bank: u32) -> Plan {
 
 /// Enters a lane into the tables that are not searched.
 fn enter(config: &mut Config, placed: &Placed<'_>) {
-    let Placed { bit, group, lane } = *placed;
+    let Placed {
+        bit,
+        group,
+        look,
+        lane,
+    } = *placed;
     let mask = 1 << bit;
     for (metric, wants) in config.wants.iter_mut().enumerate().take(PACKET_METRICS) {
         if lane.metrics >> metric & 1 != 0 {
@@ -82,6 +98,8 @@ fn enter(config: &mut Config, placed: &Placed<'_>) {
     }
     config.group[group % GROUPS] |= mask;
     config.groups |= 1 << group;
+    config.inner |= u32::from(look.inner) << group;
+    config.ignore_vlan |= u32::from(look.ignore_vlan) << group;
     if lane.filters.is_empty() {
         config.unfiltered |= mask;
     }

@@ -13,14 +13,14 @@ use std::{
 };
 
 use aya::maps::{Array, MapData, RingBuf};
-use latscope_events::{SESSIONS, sample::PacketSample};
+use latscope_events::SESSIONS;
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::eventfd::{EfdFlags, EventFd},
 };
 use parking_lot::RwLock;
 
-use super::{convert, session::Receiver};
+use super::{convert, record::Record, session::Receiver};
 use crate::{
     clock::{monotonic_ns, wall_offset_ns},
     failure::Failure,
@@ -119,7 +119,7 @@ struct Loop {
     alarm: Arc<EventFd>,
     inbox: mpsc::Receiver<Request>,
     routes: Arc<RwLock<Routes>>,
-    batch: Vec<PacketSample>,
+    batch: Vec<Record>,
 }
 
 impl Loop {
@@ -178,11 +178,7 @@ impl Loop {
                 let Some(record) = self.ring.next() else {
                     break;
                 };
-                if record.len() == size_of::<PacketSample>() {
-                    // SAFETY: as long as the type, which is valid for every bit pattern.
-                    self.batch
-                        .push(unsafe { record.as_ptr().cast::<PacketSample>().read_unaligned() });
-                }
+                self.batch.extend(Record::read(&record));
             }
             if self.batch.is_empty() {
                 return any;
@@ -195,7 +191,10 @@ impl Loop {
     fn deliver(&self) {
         let routes = self.routes.read();
         let offset = wall_offset_ns();
-        let mut bits = self.batch.iter().fold(0, |bits, sample| bits | sample.mask);
+        let mut bits = self
+            .batch
+            .iter()
+            .fold(0, |bits, record| bits | record.sample.mask);
         while bits != 0 {
             let bit = bits.trailing_zeros();
             bits &= bits - 1;
@@ -205,8 +204,8 @@ impl Loop {
             receiver.log.append(
                 self.batch
                     .iter()
-                    .filter(|sample| sample.mask >> bit & 1 != 0)
-                    .map(|sample| convert::sample(sample, receiver, &routes.names, offset)),
+                    .filter(|record| record.sample.mask >> bit & 1 != 0)
+                    .map(|record| convert::sample(record, receiver, &routes.names, offset)),
             );
         }
     }

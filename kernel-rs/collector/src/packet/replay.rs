@@ -4,12 +4,13 @@ use aya::{
     maps::{Array, MapData, RingBuf},
     programs::{TestRun as _, TestRunOptions},
 };
-use latscope_events::{class::ClassStats, refusal::REASONS, sample::PacketSample};
+use latscope_events::{class::ClassStats, refusal::REASONS};
 
 use super::{
     lane::Lane,
     object::{Clock, Hook, Object, add_class},
-    plan::{self, Placed},
+    plan::{self, Look, Placed},
+    record::Record,
     wire::zero,
 };
 use crate::failure::Failure;
@@ -29,7 +30,7 @@ pub struct Frame<'a> {
     pub outbound: bool,
 }
 
-/// The packet engine on packets of one's own. Everything that it measures comes back from [`Replay::samples`].
+/// The packet engine on packets of one's own. Everything that it measures comes back from [`Replay::records`].
 pub struct Replay {
     object: Object,
     ring: RingBuf<MapData>,
@@ -44,21 +45,21 @@ const SHORTEST: usize = 14;
 const IFINDEX: u32 = 1;
 
 impl Replay {
-    /// Loads the programs, for every metric and without filters.
+    /// Loads the programs, for every metric and without filters; they look at the innermost IP header, or the outermost.
     ///
     /// # Errors
     /// What the kernel refuses; needs the privileges of a session.
-    pub fn open() -> Result<Self, Failure> {
+    pub fn open(inner: bool) -> Result<Self, Failure> {
         let everything = Lane {
             metrics: u32::MAX,
             filters: Vec::new(),
             exclude: Vec::new(),
             cap: 0,
         };
-        Self::with_lanes(&[everything])
+        Self::with_lanes(&[everything], inner)
     }
 
-    fn with_lanes(lanes: &[Lane]) -> Result<Self, Failure> {
+    fn with_lanes(lanes: &[Lane], inner: bool) -> Result<Self, Failure> {
         const GENERATION: u32 = 1;
         let mut object = Object::open(Clock::Capture)?;
         let (ring, wake) = object.take_ring()?;
@@ -68,6 +69,10 @@ impl Replay {
             .map(|(bit, lane)| Placed {
                 bit: bit as u32,
                 group: 0,
+                look: Look {
+                    inner,
+                    ignore_vlan: false,
+                },
                 lane,
             })
             .collect();
@@ -106,16 +111,13 @@ impl Replay {
         Ok(true)
     }
 
-    /// What was measured since the last call, oldest first. To be called at least every 10 000 frames, or the ring is full.
-    pub fn samples(&mut self) -> Vec<PacketSample> {
-        let mut samples = Vec::new();
+    /// What was measured since the last call, oldest first. To be called at least every 2 000 frames, or the ring is full.
+    pub fn records(&mut self) -> Vec<Record> {
+        let mut records = Vec::new();
         while let Some(record) = self.ring.next() {
-            if record.len() == size_of::<PacketSample>() {
-                // SAFETY: as long as the type, which is valid for every bit pattern.
-                samples.push(unsafe { record.as_ptr().cast::<PacketSample>().read_unaligned() });
-            }
+            records.extend(Record::read(&record));
         }
-        samples
+        records
     }
 
     /// Latencies that were not reported so far, by reason.

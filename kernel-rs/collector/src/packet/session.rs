@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use latscope_events::metric::PACKET_METRICS;
 
-use super::{books::Books, lane::Lane};
+use super::{books::Books, lane::Lane, plan::Look};
 use crate::{
     log::SessionLog,
     spec::{compiled::CompiledSpec, interface::InterfacePattern},
@@ -14,12 +14,17 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
     pub(super) interfaces: Vec<InterfacePattern>,
+    pub(super) look: Look,
 }
 
 impl View {
     pub(super) fn of(spec: &CompiledSpec) -> Self {
         Self {
             interfaces: spec.interfaces.clone(),
+            look: Look {
+                inner: spec.inner,
+                ignore_vlan: spec.ignore_vlan,
+            },
         }
     }
 }
@@ -30,6 +35,8 @@ pub(super) struct Member {
     pub(super) lanes: Vec<(u32, Lane)>,
     /// Its flow group.
     pub(super) group: usize,
+    /// How that group looks at packets.
+    pub(super) look: Look,
     /// Where its samples go.
     pub(super) receiver: Arc<Receiver>,
     /// What was counted for it.

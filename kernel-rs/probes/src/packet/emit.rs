@@ -10,14 +10,14 @@ use latscope_events::{
     flow::{Flow, direction},
     metric::{PACKET_METRICS, quality},
     refusal::REASONS,
-    sample::{PacketSample, flags},
+    sample::{NAME, NamedSample, PacketSample, flags},
 };
 use latscope_matching::{Clock, Found, Sink, flow::UNKNOWN};
 
 use crate::{
     classify::{client_side, opened},
     clock::Tick,
-    maps::{CLASS_STATS, CONFIG, COUNTERS, SAMPLES, WAKE},
+    maps::{CLASS_STATS, CONFIG, COUNTERS, NAMES, SAMPLES, WAKE},
     packet::Packet,
 };
 
@@ -91,6 +91,12 @@ impl Outcome {
     }
 }
 
+/// Counts a refusal that is no round trip's.
+#[inline(always)]
+pub(crate) fn count_one(class: u16, reason: u32) {
+    count(class, u64::from(reason) << 11 | 1);
+}
+
 /// Counts refusals for a class.
 #[inline(always)]
 fn count(class: u16, refusals: u64) {
@@ -126,35 +132,19 @@ pub(crate) extern "C" fn emit(
     now: u64,
 ) -> u32 {
     // SAFETY: the verifier asks for the checks; the memory is a map value and the callers'.
-    let (Some(flow), Some(packet), Some(found)) =
-        (unsafe { (flow.as_ref(), packet.as_ref(), found.as_ref()) })
-    else {
+    let (Some(flow), Some(packet), Some(found), Some(counters)) = (unsafe {
+        (
+            flow.as_ref(),
+            packet.as_ref(),
+            found.as_ref(),
+            COUNTERS.get_ptr_mut(0),
+        )
+    }) else {
         return 0;
     };
-    let (Some(config), Some(counters)) = (CONFIG.get(flow.generation & 1), COUNTERS.get_ptr_mut(0))
-    else {
-        return 0;
-    };
-    let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
-    let wanted = flow.mask & config.wants[metric];
-    if wanted == 0 {
-        return 0;
-    }
     // SAFETY: this CPU's own value.
     let counters = unsafe { &mut *counters };
-    if flow.class == class::NONE {
-        change(counters, |counters| {
-            counter::add(&mut counters.map_full, wanted)
-        });
-        return 0;
-    }
-    if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(flow.class)) {
-        // SAFETY: this CPU's own value.
-        unsafe { (*stats).measured[metric] += 1 };
-    }
-    let open = change(counters, |counters| {
-        cap(counters, config, flow.generation, wanted, now)
-    });
+    let open = admit(counters, flow, found, now);
     if open == 0 {
         return 0;
     }
@@ -167,6 +157,79 @@ pub(crate) extern "C" fn emit(
     fill(entry.as_mut_ptr(), flow, packet, found, open, now);
     entry.submit(wakeup());
     0
+}
+
+/// [`emit`] with the name in the room for names.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn emit_named(
+    flow: *const Flow,
+    packet: *const Packet,
+    found: *const Found,
+    now: u64,
+) -> u32 {
+    // SAFETY: as in `emit`.
+    let (Some(flow), Some(packet), Some(found), Some(counters), Some(name)) = (unsafe {
+        (
+            flow.as_ref(),
+            packet.as_ref(),
+            found.as_ref(),
+            COUNTERS.get_ptr_mut(0),
+            NAMES.get_ptr_mut(0),
+        )
+    }) else {
+        return 0;
+    };
+    // SAFETY: this CPU's own value.
+    let counters = unsafe { &mut *counters };
+    let open = admit(counters, flow, found, now);
+    if open == 0 {
+        return 0;
+    }
+    let Some(mut entry) = SAMPLES.reserve_untyped::<NamedSample>(0) else {
+        change(counters, |counters| {
+            counter::add(&mut counters.ring_full, open)
+        });
+        return 0;
+    };
+    let record = entry.as_mut_ptr();
+    // SAFETY: the reservation is as large as the record and aligned; the room for names is larger than the record's.
+    unsafe {
+        fill(&raw mut (*record).sample, flow, packet, found, open, now);
+        let to = (&raw mut (*record).name).cast::<u64>();
+        for word in 0..NAME / 8 {
+            to.add(word)
+                .write((&raw const (*name)[word]).read_volatile());
+        }
+    }
+    entry.submit(wakeup());
+    0
+}
+
+/// Counts a latency for all who want it; the sessions that get it as a sample of its own.
+#[inline(always)]
+fn admit(counters: &mut Counters, flow: &Flow, found: &Found, now: u64) -> u64 {
+    let Some(config) = CONFIG.get(flow.generation & 1) else {
+        return 0;
+    };
+    let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
+    let wanted = flow.mask & config.wants[metric];
+    if wanted == 0 {
+        return 0;
+    }
+    if flow.class == class::NONE {
+        change(counters, |counters| {
+            counter::add(&mut counters.map_full, wanted)
+        });
+        return 0;
+    }
+    if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(flow.class)) {
+        // SAFETY: this CPU's own value.
+        unsafe { (*stats).measured[metric] += 1 };
+    }
+    change(counters, |counters| {
+        cap(counters, config, flow.generation, wanted, now)
+    })
 }
 
 /// Changes the planes so that a reader can tell a torn copy.

@@ -9,6 +9,7 @@
 
 mod classify;
 mod clock;
+mod dns;
 mod emit;
 mod icmp;
 mod ip;

@@ -12,7 +12,7 @@ use latscope_events::{
     pending::{Pending, TransactionKey},
 };
 
-use crate::{classify::Work, packet::Packet};
+use crate::{classify::Work, dns::ROOM, packet::Packet};
 
 /// The generation of the session set.
 #[btf_map]
@@ -81,6 +81,10 @@ pub(crate) static PACKET: PerCpuArray<Packet, 1> = PerCpuArray::new();
 /// Room for classifying a flow.
 #[btf_map]
 pub(crate) static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
+
+/// The name in the DNS message at hand.
+#[btf_map]
+pub(crate) static NAMES: PerCpuArray<[u64; ROOM / 8], 1> = PerCpuArray::new();
 
 /// Samples on their way to the reader. Untyped, so that bpftool can open it.
 #[btf_map]

@@ -2,15 +2,16 @@
 
 use latscope_events::{
     flow::{Direction, Flow, direction, home},
-    metric::quality,
+    metric::{DNS_REPLY, quality},
     pending::Pending,
+    refusal::{CLOCK_BACKWARDS, UNMATCHED_START},
 };
-use latscope_matching::{Clock as _, Found, exchange, flow, handshake, quic};
+use latscope_matching::{Clock as _, Found, clock::TIMEOUT_NS, exchange, flow, handshake, quic};
 
 use crate::{
     classify::classify,
     clock::Tick,
-    emit::Outcome,
+    emit::{self, Outcome},
     maps::{CONTROL, INTERFACES},
     packet::Packet,
     parse::protocol,
@@ -172,9 +173,19 @@ pub(crate) extern "C" fn transacted(
     if !once(flow, packet, first) {
         return 0;
     }
-    let mut tick = Tick::new(packet.time);
-    let mut outcome = Outcome::new();
+    let now = Tick::new(packet.time).now();
+    let latency = now.wrapping_sub(first.time);
+    if latency > TIMEOUT_NS {
+        let reason = if latency < 1 << 63 {
+            UNMATCHED_START
+        } else {
+            CLOCK_BACKWARDS
+        };
+        emit::count_one(flow.class, reason);
+        return 0;
+    }
     let found = Found {
+        latency,
         metric: metric as u8,
         side: first.side,
         retries: first.retries,
@@ -184,11 +195,13 @@ pub(crate) extern "C" fn transacted(
         } else {
             0
         },
-        ..Found::NOTHING
+        reserved: 0,
     };
-    latscope_matching::clock::report(found, first.time, tick.now(), &mut outcome);
-    outcome.settle(flow, packet, &mut tick);
-    0
+    if metric == u32::from(DNS_REPLY) {
+        emit::emit_named(flow, packet, &raw const found, now)
+    } else {
+        emit::emit(flow, packet, &raw const found, now)
+    }
 }
 
 /// Makes `flow` one of `first` and the packet that answers it; whether anybody wants it.

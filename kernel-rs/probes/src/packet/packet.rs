@@ -30,10 +30,16 @@ pub(crate) struct Packet {
     pub(crate) coarse: u32,
     /// Flow group it is looked at for.
     pub(crate) group: u32,
+    /// Groups that tell flows apart without their VLAN.
+    pub(crate) ignore_vlan: u32,
     /// Where the payload of the header parsed last begins.
     pub(crate) payload: u32,
     /// Bytes from there to the end of the packet.
     pub(crate) payload_length: u32,
+    /// Id of a DNS message.
+    pub(crate) id: u32,
+    /// Hash of its question.
+    pub(crate) question: u32,
     /// IP protocol number.
     pub(crate) protocol: u8,
     /// 4 or 6.
@@ -52,12 +58,20 @@ pub(crate) struct Packet {
     pub(crate) quic: u8,
     /// DNS rcode.
     pub(crate) result: i16,
+    /// What it is to DNS: `dns::QUERY` and so on.
+    pub(crate) dns: u8,
+    /// Unused.
+    pub(crate) reserved: [u8; 3],
 }
 
 impl Packet {
     /// The key's tag for a protocol code.
     #[inline(always)]
     pub(crate) fn tag(&self, protocol: u32) -> u32 {
-        tag(self.outer_vlan, self.inner_vlan, self.group, protocol)
+        if self.ignore_vlan >> (self.group & 31) & 1 == 0 {
+            tag(self.outer_vlan, self.inner_vlan, self.group, protocol)
+        } else {
+            tag(0, 0, self.group, protocol)
+        }
     }
 }

@@ -13,7 +13,7 @@ use latscope_matching::{
 
 use crate::{
     clock::{self, Tick},
-    icmp,
+    dns, icmp,
     maps::{
         CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, INTERFACES, PACKET, PENDING4, PENDING6,
         SCRATCH,
@@ -87,12 +87,23 @@ fn look_at(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32) {
         }
         return;
     }
+    let Some(control) = CONTROL.get(0) else {
+        return;
+    };
+    let Some(config) = CONFIG.get(control.generation & 1) else {
+        return;
+    };
+    // SAFETY: callers pass a valid packet.
+    unsafe {
+        (*packet).ignore_vlan = config.ignore_vlan;
+        dns::parse(ctx, config, &mut *packet);
+    }
     if groups == 1 {
         // SAFETY: callers pass a valid packet.
         unsafe { (*packet).group = 0 };
-        follow(packet);
+        follow(ctx, packet);
     } else {
-        follow_each(packet, groups);
+        follow_each(ctx, packet, groups);
     }
 }
 
@@ -137,7 +148,7 @@ pub(crate) extern "C" fn refuse(groups: u32, reason: u32) -> u32 {
 /// each of them.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn follow_each(packet: *mut Packet, groups: u32) -> u32 {
+extern "C" fn follow_each(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32) -> u32 {
     // SAFETY: the verifier asks for the check; the memory is the caller's.
     let Some(packet) = (unsafe { packet.as_mut() }) else {
         return 0;
@@ -145,7 +156,7 @@ extern "C" fn follow_each(packet: *mut Packet, groups: u32) -> u32 {
     for group in 0..GROUPS as u32 {
         if groups >> group & 1 != 0 {
             packet.group = group;
-            follow(packet);
+            follow(ctx, packet);
         }
     }
     0
@@ -153,16 +164,27 @@ extern "C" fn follow_each(packet: *mut Packet, groups: u32) -> u32 {
 
 /// Finds the flow of a packet, or makes one once both sides have spoken.
 #[inline(always)]
-fn follow(packet: *mut Packet) {
+fn follow(ctx: *mut __sk_buff, packet: *mut Packet) {
     // SAFETY: callers pass a valid packet.
     unsafe {
         let kind = (*packet).protocol;
         if kind != ip::TCP && kind != ip::UDP && (*packet).echo != icmp::UNREACHABLE {
             transaction::echo(packet);
-        } else if (*packet).version == 4 {
+            return;
+        }
+        if (*packet).version == 4 {
             follow4(packet);
         } else {
             follow6(packet);
+        }
+        match (*packet).dns {
+            dns::NONE => {}
+            dns::STREAM => {
+                dns::stream(ctx, packet);
+            }
+            _ => {
+                transaction::dns(packet);
+            }
         }
     }
 }
@@ -175,23 +197,7 @@ extern "C" fn follow4(packet: *mut Packet) -> u32 {
     let Some(packet) = (unsafe { packet.as_mut() }) else {
         return 0;
     };
-    let sender = u64::from(packet.src[0]) << 16 | u64::from(packet.sport);
-    let receiver = u64::from(packet.dst[0]) << 16 | u64::from(packet.dport);
-    packet.side = u8::from(sender > receiver);
-    let tag = packet.tag(code(packet));
-    let key = if packet.side == 0 {
-        FlowKey4 {
-            address: [packet.src[0], packet.dst[0]],
-            port: [packet.sport, packet.dport],
-            tag,
-        }
-    } else {
-        FlowKey4 {
-            address: [packet.dst[0], packet.src[0]],
-            port: [packet.dport, packet.sport],
-            tag,
-        }
-    };
+    let key = key4(packet);
     look(&FLOWS4, &PENDING4, &key, packet);
     0
 }
@@ -204,9 +210,39 @@ extern "C" fn follow6(packet: *mut Packet) -> u32 {
     let Some(packet) = (unsafe { packet.as_mut() }) else {
         return 0;
     };
+    let key = key6(packet);
+    look(&FLOWS6, &PENDING6, &key, packet);
+    0
+}
+
+/// The key of a packet's flow; notes which side of it sent the packet.
+#[inline(always)]
+pub(crate) fn key4(packet: &mut Packet) -> FlowKey4 {
+    let sender = u64::from(packet.src[0]) << 16 | u64::from(packet.sport);
+    let receiver = u64::from(packet.dst[0]) << 16 | u64::from(packet.dport);
+    packet.side = u8::from(sender > receiver);
+    let tag = packet.tag(code(packet));
+    if packet.side == 0 {
+        FlowKey4 {
+            address: [packet.src[0], packet.dst[0]],
+            port: [packet.sport, packet.dport],
+            tag,
+        }
+    } else {
+        FlowKey4 {
+            address: [packet.dst[0], packet.src[0]],
+            port: [packet.dport, packet.sport],
+            tag,
+        }
+    }
+}
+
+/// [`key4`] for IPv6.
+#[inline(always)]
+pub(crate) fn key6(packet: &mut Packet) -> FlowKey6 {
     packet.side = u8::from(larger6(packet));
     let tag = packet.tag(code(packet));
-    let key = if packet.side == 0 {
+    if packet.side == 0 {
         FlowKey6 {
             address: [packet.src, packet.dst],
             port: [packet.sport, packet.dport],
@@ -218,9 +254,7 @@ extern "C" fn follow6(packet: *mut Packet) -> u32 {
             port: [packet.dport, packet.sport],
             tag,
         }
-    };
-    look(&FLOWS6, &PENDING6, &key, packet);
-    0
+    }
 }
 
 /// Code of the protocol in a flow's key. An ICMP error stands for the segment that it quotes.

@@ -9,7 +9,7 @@ use latscope_matching::Clock as _;
 
 use crate::{
     clock::Tick,
-    icmp,
+    dns, icmp,
     maps::{SCRATCH, TRANSACTIONS},
     measure,
     packet::Packet,
@@ -38,6 +38,28 @@ pub(crate) extern "C" fn echo(packet: *mut Packet) -> u32 {
     } else {
         answer(&key, packet, metric::ICMP_ECHO);
     }
+    0
+}
+
+/// The DNS message that was read last.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn dns(packet: *mut Packet) -> u32 {
+    // SAFETY: as in `echo`.
+    let Some(packet) = (unsafe { packet.as_mut() }) else {
+        return 0;
+    };
+    let asks = packet.dns == dns::QUERY;
+    let side = packet.side;
+    // Side 0 of a transaction is who asks.
+    packet.side = u8::from(!asks);
+    let key = key(packet, asks, protocol::DNS, packet.id, packet.question);
+    if asks {
+        ask(&key, packet, 1);
+    } else {
+        answer(&key, packet, metric::DNS_REPLY);
+    }
+    packet.side = side;
     0
 }
 

@@ -34,7 +34,7 @@ struct Out {
 impl Wire {
     fn new() -> Self {
         Self {
-            replay: Replay::open().expect("needs root and BPF"),
+            replay: Replay::open(false).expect("needs root and BPF"),
             ipv6: false,
             ports: (40000, 80),
         }
@@ -63,9 +63,9 @@ impl Wire {
     /// (metric, latency in ms, quality without INCLUDES_LOCAL_HOST, from server, retries, result) of everything measured.
     fn found(&mut self) -> Vec<(u8, u64, u16, bool, u8, i32)> {
         self.replay
-            .samples()
+            .records()
             .iter()
-            .map(|it| {
+            .map(|Record { sample: it, .. }| {
                 assert_eq!(it.latency_ns % MS, 0, "exact to the nanosecond");
                 (
                     it.metric,
