@@ -65,20 +65,23 @@ fn spin(flow: &mut Flow, side: u8, spun: bool, clock: &mut impl Clock, sink: &mu
         return;
     }
     let start = way.edge_time;
-    if start != 0 && way.flags & direction::ANSWERED == 0 {
-        sink.refused(refusal::REORDERED);
+    let answered = way.flags & direction::ANSWERED != 0;
+    if answered {
+        way.edge_time = clock.now();
+        way.flags &= !direction::ANSWERED;
+    }
+    flow.direction[1 - here].flags |= direction::ANSWERED;
+    if start == 0 {
         return;
     }
-    let now = clock.now();
-    way.edge_time = now;
-    way.flags &= !direction::ANSWERED;
-    flow.direction[1 - here].flags |= direction::ANSWERED;
-    if start != 0 {
+    if answered {
         let found = Found {
             metric: QUIC_SPIN_RTT,
             side,
             ..Found::NOTHING
         };
-        clock::report(found, start, now, sink);
+        clock::report(found, start, clock.now(), sink);
+    } else {
+        sink.refused(refusal::REORDERED);
     }
 }

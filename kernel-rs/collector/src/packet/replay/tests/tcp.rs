@@ -1,12 +1,11 @@
-//! ACCURACY rules on hand-made packets, to the nanosecond.
+//! Rules 1 to 8 and 24.
 
-use latscope_events::metric::{self, quality};
+use latscope_events::metric::quality;
 
-use super::*;
+use super::{super::Frame, *};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [10, 0, 0, 2];
-const MS: u64 = 1_000_000;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
