@@ -1,14 +1,12 @@
 //! Samples for tests, and what they should become.
 
-use proptest::prelude::*;
-use prost_types::{Duration, Timestamp};
-
 use crate::{
     proto::{self, Direction, FlowColumns, IpProtocol, Metric, SampleColumns},
     sample::{FlowView, ProcessView, Sample},
     spec::{compiled::Limits, time},
     text,
 };
+use proptest::prelude::*;
 
 /// A sample that owns its strings.
 #[derive(Clone, Debug)]
@@ -255,16 +253,13 @@ pub(crate) fn rows_of(columns: &SampleColumns) -> Vec<proto::Sample> {
         .map(|at| {
             time_ns = time_ns.wrapping_add_signed(entry(&columns.time_delta_ns, at));
             proto::Sample {
-                time: Some(Timestamp::from(time::timestamp(time_ns))),
-                latency: Some(Duration::from(time::duration(entry(
-                    &columns.latency_ns,
-                    at,
-                )))),
+                time: Some(time::timestamp(time_ns)),
+                latency: Some(time::duration(entry(&columns.latency_ns, at))),
                 metric: entry(&columns.metric, at),
                 weight: entry(&columns.weight, at),
                 quality: qualities(entry(&columns.quality_mask, at)),
                 flow: referred(entry(&columns.flow, at))
-                    .map(|id| flow_of(columns.flows.as_ref().unwrap(), id, &word)),
+                    .map(|id| flow_of(columns.flows.as_ref().unwrap(), id, word)),
                 process: referred(entry(&columns.process, at))
                     .map(|id| columns.processes[id].clone()),
                 subject: word(entry(&columns.subject, at)),

@@ -42,6 +42,8 @@ struct Inner {
     entries: FxHashMap<Key, Entry>,
     order: VecDeque<(Key, usize)>,
     bytes: usize,
+    #[cfg(test)]
+    hits: u64,
 }
 
 impl Cache {
@@ -73,9 +75,16 @@ impl Cache {
         }
         let known = inner.entries.get(&key).filter(|it| {
             // A batch that ended because it was full is the same however many samples came since.
-            it.end_index == end_index || it.batch.get().is_some_and(|batch| batch.full)
+            let fits = |batch: &Arc<Batch>| {
+                batch.full && key.first_index + batch.taken as u64 <= end_index
+            };
+            it.end_index == end_index || it.batch.get().is_some_and(fits)
         });
         if let Some(entry) = known.cloned() {
+            #[cfg(test)]
+            {
+                inner.hits += 1;
+            }
             drop(inner);
             return entry.batch.get_or_init(|| Arc::new(encode())).clone();
         }
@@ -88,6 +97,12 @@ impl Cache {
         let batch = entry.batch.get_or_init(|| Arc::new(encode())).clone();
         self.inner.lock().account(key, batch.payload.len());
         batch
+    }
+
+    /// Batches that another reader had encoded.
+    #[cfg(test)]
+    pub(crate) fn hits(&self) -> u64 {
+        self.inner.lock().hits
     }
 
     /// Forgets every batch.

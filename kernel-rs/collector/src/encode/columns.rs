@@ -53,78 +53,78 @@ pub(super) fn encode(
         4,
         positions.clone().map(|at| u64::from(chunk.metrics[at])),
     );
+    put_sparse(&mut columns, chunk, &dictionary, &positions, weight);
+    (columns, taken)
+}
+
+/// The arrays that most chunks do not need, and between them the dictionary: fields are in the order of their numbers.
+fn put_sparse(
+    columns: &mut Vec<u8>,
+    chunk: &Chunk,
+    dictionary: &Dictionary<'_>,
+    positions: &(impl Iterator<Item = usize> + Clone),
+    weight: u32,
+) {
     let Dictionary {
         flows,
         processes,
         texts,
         ..
-    } = &dictionary;
+    } = dictionary;
+    let positions = || positions.clone();
     if !chunk.flow_ids.is_default() {
         put_array(
-            &mut columns,
+            columns,
             5,
-            positions
-                .clone()
-                .map(|at| flows.renumbered(chunk.flow_ids.get(at))),
+            positions().map(|at| flows.renumbered(chunk.flow_ids.get(at))),
         );
     }
     if !chunk.process_ids.is_default() {
         put_array(
-            &mut columns,
+            columns,
             6,
-            positions
-                .clone()
-                .map(|at| processes.renumbered(chunk.process_ids.get(at))),
+            positions().map(|at| processes.renumbered(chunk.process_ids.get(at))),
         );
     }
     if !chunk.subject_ids.is_default() {
         put_array(
-            &mut columns,
+            columns,
             7,
-            positions
-                .clone()
-                .map(|at| texts.renumbered(chunk.subject_ids.get(at))),
+            positions().map(|at| texts.renumbered(chunk.subject_ids.get(at))),
         );
     }
     if !chunk.qualities.is_default() {
         put_array(
-            &mut columns,
+            columns,
             8,
-            positions
-                .clone()
-                .map(|at| u64::from(chunk.qualities.get(at))),
+            positions().map(|at| u64::from(chunk.qualities.get(at))),
         );
     }
     if weight > 1 {
-        put_array(
-            &mut columns,
-            9,
-            positions.clone().map(|_| u64::from(weight)),
-        );
+        put_array(columns, 9, positions().map(|_| u64::from(weight)));
     }
     if !chunk.results.is_default() {
         put_array(
-            &mut columns,
+            columns,
             10,
-            positions.clone().map(|at| zigzag(chunk.results.get(at))),
+            positions().map(|at| zigzag(chunk.results.get(at))),
         );
     }
-    dictionary.put(&mut columns);
+    dictionary.put(columns);
     if !chunk.probes.is_default() {
         put_array(
-            &mut columns,
+            columns,
             14,
-            positions.clone().map(|at| u64::from(chunk.probes.get(at))),
+            positions().map(|at| u64::from(chunk.probes.get(at))),
         );
     }
     if !chunk.retries.is_default() {
         put_array(
-            &mut columns,
+            columns,
             15,
-            positions.map(|at| u64::from(chunk.retries.get(at))),
+            positions().map(|at| u64::from(chunk.retries.get(at))),
         );
     }
-    (columns, taken)
 }
 
 /// A packed array, unless it holds nothing but 0.

@@ -6,12 +6,12 @@ mod message;
 mod rows;
 mod wire;
 
-pub(crate) use message::Header;
+pub(crate) use message::{Account, Header};
 
 use crate::{log::chunk::Chunk, proto::Encoding};
 
 /// The samples of one message, encoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Batch {
     /// A `SampleRows` or `SampleColumns`, by the encoding it was asked in.
     pub(crate) payload: Vec<u8>,
@@ -34,7 +34,7 @@ pub(crate) const fn payload_field(encoding: Encoding) -> u32 {
 /// Each stands for `weight` samples; 0 means one.
 pub(crate) fn batch(
     chunk: &Chunk,
-    positions: impl ExactSizeIterator<Item = usize> + Clone,
+    positions: &(impl ExactSizeIterator<Item = usize> + Clone),
     encoding: Encoding,
     weight: u32,
     bytes_max: usize,

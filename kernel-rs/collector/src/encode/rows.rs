@@ -33,14 +33,14 @@ pub(super) fn encode(
         put_qualities(&mut row, chunk.qualities.get(at));
         if let Some(flow) = chunk.flow_ids.get(at).checked_sub(1) {
             let bytes = flows.get(flow, |buffer| {
-                put_flow(buffer, chunk, &chunk.flows[flow as usize])
+                put_flow(buffer, chunk, &chunk.flows[flow as usize]);
             });
             row.put_length(6, bytes.len());
             row.extend_from_slice(bytes);
         }
         if let Some(process) = chunk.process_ids.get(at).checked_sub(1) {
             let bytes = processes.get(process, |buffer| {
-                put_process(buffer, chunk, &chunk.processes[process as usize])
+                put_process(buffer, chunk, &chunk.processes[process as usize]);
             });
             row.put_length(7, bytes.len());
             row.extend_from_slice(bytes);
@@ -61,27 +61,26 @@ pub(super) fn encode(
 
 /// Encoded parts that many samples share.
 struct Parts {
-    places: Vec<Range<u32>>,
+    places: Vec<Option<Range<usize>>>,
     bytes: Vec<u8>,
 }
 
 impl Parts {
     fn new(length: usize) -> Self {
         Self {
-            places: vec![u32::MAX..0; length],
+            places: vec![None; length],
             bytes: Vec::new(),
         }
     }
 
     fn get(&mut self, at: u32, encode: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         let Self { places, bytes } = self;
-        let place = &mut places[at as usize];
-        if place.start == u32::MAX {
-            let start = bytes.len() as u32;
+        let place = places[at as usize].get_or_insert_with(|| {
+            let start = bytes.len();
             encode(bytes);
-            *place = start..bytes.len() as u32;
-        }
-        &bytes[place.start as usize..place.end as usize]
+            start..bytes.len()
+        });
+        &bytes[place.clone()]
     }
 }
 

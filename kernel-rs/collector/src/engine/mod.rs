@@ -5,12 +5,15 @@ use std::sync::Arc;
 use crate::{
     failure::Failure,
     log::SessionLog,
-    proto::{ProbeStatus, ProgramStats, Totals},
+    proto::{Capability, ProbeStatus, ProgramStats, Totals},
     spec::CompiledSpec,
 };
 
 /// Measures for sessions: loads its programs once and shares them.
 pub trait Engine: Send + Sync {
+    /// Each metric that the engine measures on some kernel, as probed on this one.
+    fn capabilities(&self) -> Vec<Capability>;
+
     /// Checks what only the host can tell (interfaces, namespaces, hooks); attaches nothing.
     ///
     /// # Errors

@@ -27,16 +27,19 @@ pub(super) struct History {
     sealed: VecDeque<Arc<Chunk>>,
     open: Builder,
     /// What a client may replay.
-    history_bytes: u64,
+    replay_bytes: u64,
+    /// What is kept for readers that follow, however small the history.
+    queue_bytes: u64,
     marks: Vec<Mark>,
 }
 
 impl History {
-    pub(super) fn new(history_bytes: u64) -> Self {
+    pub(super) fn new(history_bytes: u64, queue_bytes: u64) -> Self {
         Self {
             sealed: VecDeque::new(),
             open: Builder::new(chunk_bytes(history_bytes)),
-            history_bytes,
+            replay_bytes: history_bytes,
+            queue_bytes,
             marks: Vec::new(),
         }
     }
@@ -53,13 +56,13 @@ impl History {
 
     /// Index of the first sample that a new reader may begin with.
     pub(super) fn replay_index(&self) -> u64 {
-        if self.history_bytes == 0 {
+        if self.replay_bytes == 0 {
             return self.next_index();
         }
         let end = self.end_bytes();
         let first = self
             .sealed
-            .partition_point(|it| end - it.bytes_before > self.history_bytes);
+            .partition_point(|it| end - it.bytes_before > self.replay_bytes);
         self.sealed
             .get(first)
             .unwrap_or(self.open.chunk())
@@ -79,6 +82,11 @@ impl History {
             }
         }
         self.next_index()
+    }
+
+    /// Latest end event of what is gone; 0 if nothing is.
+    pub(super) fn gone_unix_ns(&self) -> u64 {
+        self.marks.last().map_or(0, |it| it.latest_ns)
     }
 
     /// The chunk that holds a sample which is there.
@@ -111,7 +119,7 @@ impl History {
     }
 
     pub(super) fn set_history_bytes(&mut self, history_bytes: u64) {
-        self.history_bytes = history_bytes;
+        self.replay_bytes = history_bytes;
         self.open.set_bytes_max(chunk_bytes(history_bytes));
     }
 
@@ -132,7 +140,7 @@ impl History {
     }
 
     fn evict(&mut self, mut evicted: impl FnMut(Arc<Chunk>)) {
-        let bound = self.history_bytes.max(QUEUE_BYTES);
+        let bound = self.replay_bytes.max(self.queue_bytes);
         while self.bytes() > bound {
             let Some(chunk) = self.sealed.pop_front() else {
                 break;

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{chunk::Chunk, history::QUEUE_BYTES};
+use super::chunk::Chunk;
 
 /// Chunks that the history no longer has.
 #[derive(Debug, Default)]
@@ -11,15 +11,17 @@ pub(crate) struct Keeper {
     position: u64,
     chunks: VecDeque<Arc<Chunk>>,
     bytes: u64,
+    bytes_max: u64,
     /// A chunk was let go: until the kept ones are read, newer ones are let go too.
     full: bool,
 }
 
 impl Keeper {
-    /// Keeps from an index on.
-    pub(crate) fn at(position: u64) -> Self {
+    /// Keeps so many bytes from an index on.
+    pub(crate) fn at(position: u64, bytes_max: u64) -> Self {
         Self {
             position,
+            bytes_max,
             ..Self::default()
         }
     }
@@ -29,7 +31,7 @@ impl Keeper {
         if chunk.end_index() <= self.position {
             return;
         }
-        self.full = self.full || self.bytes + chunk.bytes() as u64 > QUEUE_BYTES;
+        self.full = self.full || self.bytes + chunk.bytes() as u64 > self.bytes_max;
         if !self.full {
             self.bytes += chunk.bytes() as u64;
             self.chunks.push_back(chunk.clone());

@@ -33,6 +33,7 @@ use crate::{
 pub struct SessionLog {
     inner: Mutex<Inner>,
     watermark_unix_ns: AtomicU64,
+    queue_bytes: u64,
     cache: Cache,
 }
 
@@ -64,6 +65,8 @@ pub(crate) struct View {
     pub(crate) oldest_index: u64,
     /// The next sample to come.
     pub(crate) next_index: u64,
+    /// Latest end event of the samples before `oldest_index`; 0 if none is gone.
+    pub(crate) gone_unix_ns: u64,
     /// The chunk that holds the reader's position, where the history has it.
     pub(crate) chunk: Option<Arc<Chunk>>,
     /// No more samples will come.
@@ -80,9 +83,14 @@ impl SessionLog {
     /// An empty log within the limits of a session.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
+        Self::with_queue(limits, history::QUEUE_BYTES)
+    }
+
+    /// A log that keeps so many bytes for readers that follow, however small its history.
+    pub(crate) fn with_queue(limits: &Limits, queue_bytes: u64) -> Self {
         Self {
             inner: Mutex::new(Inner {
-                history: History::new(limits.history_bytes),
+                history: History::new(limits.history_bytes, queue_bytes),
                 max_samples: limits.max_samples,
                 beyond_limit: 0,
                 losses: Default::default(),
@@ -93,6 +101,7 @@ impl SessionLog {
                 keepers: Vec::new(),
             }),
             watermark_unix_ns: AtomicU64::new(0),
+            queue_bytes,
             cache: Cache::default(),
         }
     }
@@ -187,6 +196,11 @@ impl SessionLog {
         self.inner.lock().change(state, reason);
     }
 
+    /// Changes so far.
+    pub(crate) fn changes(&self) -> usize {
+        self.inner.lock().changes.len()
+    }
+
     /// A change by its number, from 0; `None` while it has not happened.
     pub(crate) fn nth_change(&self, number: usize) -> Option<SessionChange> {
         self.inner.lock().changes.get(number).cloned()
@@ -240,6 +254,11 @@ impl SessionLog {
             .map(|it| it.sum_before(index))
     }
 
+    /// What readers that follow may be behind, at least.
+    pub(crate) fn queue_bytes(&self) -> u64 {
+        self.queue_bytes
+    }
+
     /// Encoded messages that several readers want.
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache
@@ -267,6 +286,7 @@ impl SessionLog {
         View {
             oldest_index: inner.history.oldest_index(),
             next_index: inner.history.next_index(),
+            gone_unix_ns: inner.history.gone_unix_ns(),
             chunk: inner.history.chunk(index),
             end: inner.end,
             closed: inner.closed,

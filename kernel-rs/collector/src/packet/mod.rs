@@ -12,6 +12,8 @@ mod convert;
 mod engine;
 mod interface;
 mod lane;
+#[cfg(test)]
+mod live_tests;
 mod object;
 mod plan;
 mod prefix;

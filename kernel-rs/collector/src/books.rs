@@ -1,0 +1,140 @@
+//! The arithmetic of `loss.proto`: what a session and each of its readers account for.
+
+use crate::proto::{Loss, LossStage, Totals};
+
+/// A session's totals out of what its engines counted and its log received.
+///
+/// `measured = delivered + aggregated_only + in_flight + losses` holds whenever it is called: the kernel's counters are read at
+/// another moment than the log, so that samples which the counters have not seen yet raise `measured`.
+pub(crate) fn session(
+    engines: impl IntoIterator<Item = Totals>,
+    delivered: u64,
+    beyond_limit: u64,
+) -> Totals {
+    let mut totals = Totals {
+        delivered,
+        aggregated_only: beyond_limit,
+        ..Totals::default()
+    };
+    for engine in engines {
+        totals.measured += engine.measured;
+        totals.aggregated_only += engine.aggregated_only;
+        for loss in engine.losses {
+            add_loss(&mut totals.losses, loss);
+        }
+        for refusal in engine.refusals {
+            match totals
+                .refusals
+                .iter_mut()
+                .find(|it| it.reason == refusal.reason)
+            {
+                Some(known) => known.count += refusal.count,
+                None => totals.refusals.push(refusal),
+            }
+        }
+    }
+    let accounted = delivered + totals.aggregated_only + lost(&totals);
+    totals.measured = totals.measured.max(accounted);
+    totals.in_flight = totals.measured - accounted;
+    totals
+}
+
+/// Adds a loss to the one of its stage.
+pub(crate) fn add_loss(losses: &mut Vec<Loss>, loss: Loss) {
+    if loss.count == 0 {
+        return;
+    }
+    match losses.iter_mut().find(|it| it.stage == loss.stage) {
+        Some(known) => {
+            known.count += loss.count;
+            known.first_time = earliest(known.first_time, loss.first_time);
+            known.last_time = known
+                .last_time
+                .into_iter()
+                .chain(loss.last_time)
+                .max_by_key(order);
+        }
+        None => losses.push(loss),
+    }
+}
+
+fn earliest(
+    one: Option<prost_types::Timestamp>,
+    other: Option<prost_types::Timestamp>,
+) -> Option<prost_types::Timestamp> {
+    one.into_iter().chain(other).min_by_key(order)
+}
+
+fn order(time: &prost_types::Timestamp) -> (i64, i32) {
+    (time.seconds, time.nanos)
+}
+
+/// Lost at all stages together.
+pub(crate) fn lost(totals: &Totals) -> u64 {
+    totals.losses.iter().map(|it| it.count).sum()
+}
+
+/// A loss as a message; a time of 0 is not known.
+pub(crate) fn loss(stage: LossStage, lost: crate::log::loss::Lost) -> Loss {
+    let time = |unix_ns: u64| (unix_ns > 0).then(|| crate::spec::time::timestamp(unix_ns));
+    Loss {
+        stage: stage as i32,
+        count: lost.count,
+        first_time: time(lost.first_unix_ns),
+        last_time: time(lost.last_unix_ns),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::proto::{Refusal, RefusalReason};
+
+    fn engine(measured: u64, aggregated_only: u64, ring: u64, rate: u64) -> Totals {
+        let loss = |stage: LossStage, count| Loss {
+            stage: stage as i32,
+            count,
+            ..Loss::default()
+        };
+        Totals {
+            measured,
+            aggregated_only,
+            losses: vec![
+                loss(LossStage::KernelRingFull, ring),
+                loss(LossStage::KernelRateLimit, rate),
+            ],
+            refusals: vec![Refusal {
+                reason: RefusalReason::Fragment as i32,
+                count: 1,
+            }],
+            ..Totals::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_accounted_for_is_in_flight() {
+        let totals = session([engine(100, 10, 5, 0)], 80, 2);
+        assert_eq!((totals.measured, totals.in_flight), (100, 3));
+        assert_eq!((totals.aggregated_only, totals.losses.len()), (12, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn the_books_balance_whenever_they_are_read(
+            counts in proptest::collection::vec((0..1000_u64, 0..1000_u64, 0..1000_u64, 0..1000_u64), 0..4),
+            delivered in 0..1000_u64,
+            beyond in 0..1000_u64,
+        ) {
+            let engines = counts.iter().map(|(a, b, c, d)| engine(*a, *b, *c, *d)).collect::<Vec<_>>();
+            let refusals = engines.len() as u64;
+            let totals = session(engines, delivered, beyond);
+            prop_assert_eq!(
+                totals.measured,
+                totals.delivered + totals.aggregated_only + totals.in_flight + lost(&totals)
+            );
+            prop_assert_eq!(totals.refusals.iter().map(|it| it.count).sum::<u64>(), refusals);
+        }
+    }
+}

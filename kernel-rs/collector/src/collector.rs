@@ -1,0 +1,230 @@
+//! The way in: engines of this host, and the sessions they serve.
+
+use std::{fs, sync::Arc};
+
+use parking_lot::RwLock;
+
+use crate::{
+    engine::Engine,
+    failure::{Failure, Reason},
+    metric::{self, EngineKind},
+    packet::PacketEngine,
+    proto::{Capability, HostStatus, NodeCapabilities, SessionSpec},
+    session::Session,
+    spec::{self, Checked, time},
+};
+
+/// Engines, each with its kind; no kind twice.
+pub type Engines = Vec<(EngineKind, Arc<dyn Engine>)>;
+
+/// The engines of this host.
+pub struct Collector {
+    node: String,
+    engines: RwLock<Option<Engines>>,
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Collector")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Collector {
+    /// The collector of this host, with every engine of this build.
+    #[must_use]
+    pub fn open(node: String) -> Self {
+        Self::new(
+            node,
+            vec![(EngineKind::Packet, Arc::new(PacketEngine::new()))],
+        )
+    }
+
+    /// A collector over these engines; `node` is the name its messages carry.
+    #[must_use]
+    pub fn new(node: String, engines: Engines) -> Self {
+        Self {
+            node,
+            engines: RwLock::new(Some(engines)),
+        }
+    }
+
+    /// What can be measured here, every metric of the contract.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn capabilities(&self) -> Result<NodeCapabilities, Failure> {
+        let mut known = Vec::new();
+        for (_, engine) in self.engines()? {
+            known.extend(engine.capabilities());
+        }
+        let capabilities = metric::TABLE.iter().map(|row| {
+            let probed = known
+                .iter()
+                .position(|it| it.metric == row.metric as i32)
+                .map(|at| known.swap_remove(at));
+            probed.unwrap_or_else(|| Capability {
+                metric: row.metric as i32,
+                reason: "not measured by this version yet".into(),
+                filter_fields: row
+                    .filter_fields
+                    .iter()
+                    .map(|it| it.name().to_owned())
+                    .collect(),
+                group_by: row
+                    .group_by
+                    .iter()
+                    .map(|it| it.as_str_name().to_owned())
+                    .collect(),
+                ..Capability::default()
+            })
+        });
+        let capabilities = capabilities.collect();
+        let text = |path: &str| {
+            fs::read_to_string(path)
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        Ok(NodeCapabilities {
+            node: self.node.clone(),
+            kernel_release: text("/proc/sys/kernel/osrelease"),
+            btf: fs::exists("/sys/kernel/btf/vmlinux").unwrap_or(false),
+            // The file is absent where the kernel always compiles.
+            jit: text("/proc/sys/net/core/bpf_jit_enable") != "0",
+            lockdown: lockdown(&text("/sys/kernel/security/lockdown")),
+            capabilities,
+        })
+    }
+
+    /// Memory and processor time of this process. What sessions know, their owner adds.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn status(&self) -> Result<HostStatus, Failure> {
+        drop(self.engines()?);
+        Ok(HostStatus {
+            node: self.node.clone(),
+            resident_bytes: resident_bytes(),
+            cpu_time: Some(time::duration(cpu_time_ns())),
+            ..HostStatus::default()
+        })
+    }
+
+    /// Checks a spec, attaches nothing.
+    ///
+    /// # Errors
+    /// Those of [`spec::check`] and of the engines; `CLOSED`.
+    pub fn check(&self, spec: &SessionSpec) -> Result<Checked, Failure> {
+        let spec = spec::check(spec)?;
+        for engine in self.engines_of(&spec)? {
+            engine.check(&spec.compiled)?;
+        }
+        Ok(spec)
+    }
+
+    /// Attaches a session.
+    ///
+    /// # Errors
+    /// Those of [`spec::check`] and of the engines; `CLOSED`.
+    pub fn start(&self, spec: &SessionSpec) -> Result<Arc<Session>, Failure> {
+        let spec = spec::check(spec)?;
+        let engines = self.engines_of(&spec)?;
+        Session::start(engines.iter().map(|it| &**it), spec)
+    }
+
+    /// Lets the engines go; sessions that still run are detached when they are dropped. Idempotent.
+    pub fn close(&self) {
+        self.engines.write().take();
+    }
+
+    fn engines(&self) -> Result<Engines, Failure> {
+        self.engines
+            .read()
+            .clone()
+            .ok_or_else(|| Failure::new(Reason::Closed, "the collector is closed"))
+    }
+
+    /// Those that a spec has probes for.
+    fn engines_of(&self, spec: &Checked) -> Result<Vec<Arc<dyn Engine>>, Failure> {
+        let mut wanted = metric::rows(spec.compiled.metrics())
+            .map(|row| row.engine)
+            .collect::<Vec<_>>();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let engines = self.engines()?;
+        wanted
+            .into_iter()
+            .map(|kind| {
+                let engine = engines
+                    .iter()
+                    .find(|it| it.0 == kind)
+                    .map(|it| it.1.clone());
+                engine.ok_or_else(|| {
+                    Failure::new(
+                        Reason::Internal,
+                        format!("no engine of kind {kind:?} is open"),
+                    )
+                })
+            })
+            .collect()
+    }
+}
+
+/// The mode in brackets of "none [integrity] confidentiality".
+fn lockdown(modes: &str) -> String {
+    let mode = modes
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
+    mode.map_or("none", |(mode, _)| mode).to_owned()
+}
+
+fn resident_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|it| it.parse::<u64>().ok());
+    // SAFETY: sysconf only reads a constant of the system.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages.unwrap_or(0) * page.try_into().unwrap_or(0)
+}
+
+fn cpu_time_ns() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the clock exists on every Linux and writes the struct it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_in_brackets_is_in_force() {
+        assert_eq!(lockdown("none [integrity] confidentiality"), "integrity");
+        assert_eq!(lockdown(""), "none");
+    }
+
+    #[test]
+    fn a_closed_collector_says_so() {
+        let collector = Collector::new("nodes/a".into(), Vec::new());
+        assert_eq!(
+            collector.capabilities().unwrap().capabilities.len(),
+            metric::TABLE.len()
+        );
+        assert!(collector.status().unwrap().resident_bytes > 0);
+        collector.close();
+        collector.close();
+        assert_eq!(
+            collector.capabilities().unwrap_err().reason(),
+            Reason::Closed
+        );
+    }
+}

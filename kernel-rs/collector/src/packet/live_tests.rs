@@ -1,0 +1,250 @@
+//! The engine on real packets, in a network namespace of the test's own.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::Command,
+    sync::Arc,
+};
+
+use nix::sched::{CloneFlags, unshare};
+use prost::Message as _;
+
+use super::PacketEngine;
+use crate::{
+    collector::Collector,
+    metric::EngineKind,
+    proto::{
+        EndReason, Filter, LossStage, Metric, PortRange, Probe, SessionSpec, StreamSamplesRequest,
+        StreamSamplesResponse, TcpProbe, Totals, probe, stream_samples_request,
+        stream_samples_response::Event,
+    },
+    reader::Reader,
+    session::Session,
+};
+
+/// Runs `test` on a thread in a namespace of its own, with loopback up.
+fn alone(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).expect("needs CAP_SYS_ADMIN");
+        let up = Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status()
+            .unwrap();
+        assert!(up.success());
+        test();
+    });
+    thread.join().expect("the test panicked");
+}
+
+fn collector() -> Collector {
+    Collector::new(
+        "nodes/test".into(),
+        vec![(EngineKind::Packet, Arc::new(PacketEngine::new()))],
+    )
+}
+
+fn tcp_spec(port: Option<u16>) -> SessionSpec {
+    let ports = |port: u16| PortRange {
+        first: port.into(),
+        last: 0,
+    };
+    SessionSpec {
+        probes: vec![Probe {
+            kind: Some(probe::Kind::Tcp(TcpProbe::default())),
+            timeout: None,
+        }],
+        filters: port
+            .map(|port| Filter {
+                server_ports: vec![ports(port)],
+                ..Filter::default()
+            })
+            .into_iter()
+            .collect(),
+        ..SessionSpec::default()
+    }
+}
+
+/// Opens a connection to `server`, exchanges `rounds` messages, and closes it.
+fn talk(server: &TcpListener, rounds: usize) {
+    let mut here = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    let (mut there, _) = server.accept().unwrap();
+    let mut buffer = [0; 5];
+    for _ in 0..rounds {
+        here.write_all(b"hello").unwrap();
+        there.read_exact(&mut buffer).unwrap();
+        there.write_all(b"world").unwrap();
+        here.read_exact(&mut buffer).unwrap();
+    }
+}
+
+/// Everything in a session's history, and the totals at its end.
+fn all_of(session: &Arc<Session>) -> (Vec<(Metric, u32)>, Totals, Totals) {
+    let request = StreamSamplesRequest {
+        source: Some(stream_samples_request::Source::Session(
+            "sessions/test".into(),
+        )),
+        no_follow: true,
+        ..StreamSamplesRequest::default()
+    };
+    let reader = Reader::open(session.clone(), &request, "nodes/test", "sessions/test").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let mut samples = Vec::new();
+    runtime.block_on(async {
+        while let Some(bytes) = reader.next().await.unwrap() {
+            match StreamSamplesResponse::decode(&bytes[..])
+                .unwrap()
+                .event
+                .unwrap()
+            {
+                Event::Rows(rows) => samples.extend(
+                    rows.samples
+                        .iter()
+                        .map(|it| (it.metric(), it.flow.as_ref().unwrap().server_port)),
+                ),
+                Event::End(end) => {
+                    return (samples, end.totals.unwrap(), end.session_totals.unwrap());
+                }
+                _ => {}
+            }
+        }
+        panic!("the stream had no End");
+    })
+}
+
+fn count(samples: &[(Metric, u32)], metric: Metric) -> usize {
+    samples.iter().filter(|it| it.0 == metric).count()
+}
+
+#[test]
+fn rule_20_loopback_counts_once_and_the_books_balance() {
+    alone(|| {
+        let collector = collector();
+        let session = collector.start(&tcp_spec(None)).unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        for _ in 0..10 {
+            talk(&server, 3);
+        }
+        session.stop(EndReason::SessionStopped);
+        let (samples, reader, totals) = all_of(&session);
+        assert_eq!(count(&samples, Metric::TcpHandshakeRemote), 10);
+        assert_eq!(count(&samples, Metric::TcpHandshakeLocal), 10);
+        assert_eq!(count(&samples, Metric::TcpFirstByte), 30);
+        let rtts = count(&samples, Metric::TcpRtt);
+        assert!((30..=100).contains(&rtts), "{rtts}");
+        assert_eq!(totals.measured, samples.len() as u64);
+        assert_eq!((totals.delivered, totals.in_flight), (totals.measured, 0));
+        assert_eq!(totals.losses, []);
+        assert_eq!(reader.delivered, totals.delivered);
+    });
+}
+
+#[test]
+fn each_session_sees_what_its_filter_lets_through() {
+    alone(|| {
+        let collector = collector();
+        let servers: Vec<TcpListener> = (0..3)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        let port = |n: usize| servers[n].local_addr().unwrap().port();
+        let sessions: Vec<_> = (0..2)
+            .map(|n| collector.start(&tcp_spec(Some(port(n)))).unwrap())
+            .collect();
+        for server in &servers {
+            talk(server, 2);
+        }
+        for (n, session) in sessions.iter().enumerate() {
+            session.stop(EndReason::SessionStopped);
+            let (samples, _, totals) = all_of(session);
+            assert_eq!(count(&samples, Metric::TcpHandshakeRemote), 1);
+            assert!(
+                samples.iter().all(|it| it.1 == u32::from(port(n))),
+                "{samples:?}"
+            );
+            assert_eq!(totals.measured, samples.len() as u64);
+        }
+    });
+}
+
+#[test]
+fn a_changed_filter_holds_for_flows_that_were_there_before() {
+    alone(|| {
+        let collector = collector();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let other = if port == 9 { 10 } else { 9 };
+        let session = collector.start(&tcp_spec(Some(other))).unwrap();
+        let mut here = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let (mut there, _) = server.accept().unwrap();
+        let mut round = || {
+            let mut buffer = [0; 5];
+            here.write_all(b"hello").unwrap();
+            there.read_exact(&mut buffer).unwrap();
+            there.write_all(b"world").unwrap();
+            here.read_exact(&mut buffer).unwrap();
+        };
+        round();
+        session.update(&tcp_spec(Some(port))).unwrap();
+        for _ in 0..5 {
+            round();
+        }
+        session.update(&tcp_spec(Some(other))).unwrap();
+        round();
+        session.stop(EndReason::SessionStopped);
+        let (samples, _, totals) = all_of(&session);
+        assert_eq!(count(&samples, Metric::TcpHandshakeRemote), 0);
+        assert!(
+            (3..=12).contains(&count(&samples, Metric::TcpRtt)),
+            "{samples:?}"
+        );
+        assert_eq!(totals.measured, samples.len() as u64);
+    });
+}
+
+#[test]
+fn the_rate_cap_drops_and_counts() {
+    alone(|| {
+        let collector = collector();
+        let mut spec = tcp_spec(None);
+        spec.collection
+            .get_or_insert_default()
+            .max_samples_per_second = Some(10);
+        let session = collector.start(&spec).unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        talk(&server, 200);
+        session.stop(EndReason::SessionStopped);
+        let (samples, _, totals) = all_of(&session);
+        let lost: u64 = totals
+            .losses
+            .iter()
+            .filter(|it| it.stage() == LossStage::KernelRateLimit)
+            .map(|it| it.count)
+            .sum();
+        assert!(samples.len() >= 10 && lost > 0, "{} {lost}", samples.len());
+        assert_eq!(totals.measured, samples.len() as u64 + lost);
+        assert_eq!(totals.in_flight, 0);
+    });
+}
+
+#[test]
+fn sessions_come_and_go_without_a_trace() {
+    alone(|| {
+        let collector = collector();
+        let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        collector
+            .start(&tcp_spec(None))
+            .unwrap()
+            .stop(EndReason::SessionStopped);
+        let before = open();
+        for n in 0..50 {
+            let session = collector.start(&tcp_spec(Some(n + 1))).unwrap();
+            session.stop(EndReason::SessionStopped);
+            session.close();
+        }
+        // Other tests of this process open and close descriptors meanwhile.
+        assert!(open() < before + 40, "{before} {}", open());
+    });
+}

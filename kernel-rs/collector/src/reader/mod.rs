@@ -1,0 +1,174 @@
+//! One reader of a session: everything `StreamSamples` promises.
+
+mod choice;
+mod cursor;
+mod filter;
+mod losses;
+mod outbox;
+mod pace;
+mod request;
+mod state;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use state::{Moment, State, Step};
+
+use crate::{
+    failure::{Failure, Reason},
+    proto::{EndReason, StreamSamplesRequest, Totals},
+    session::Session,
+};
+
+/// A position in a session's log, and what its client asked for.
+#[derive(Debug)]
+pub struct Reader {
+    session: Arc<Session>,
+    state: Mutex<State>,
+    notify: Arc<Notify>,
+    shares: bool,
+    busy: AtomicBool,
+}
+
+impl Reader {
+    /// Begins to read a session; `node` and `name` are the names that its messages carry.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request.
+    pub fn open(
+        session: Arc<Session>,
+        request: &StreamSamplesRequest,
+        node: &str,
+        name: &str,
+    ) -> Result<Self, Failure> {
+        let log = session.log();
+        let request = request::check(request, node, session.epoch(), log)?;
+        let state = State::new(
+            node,
+            name,
+            session.epoch(),
+            request,
+            log,
+            session.opened_at(),
+        );
+        let shares = state.shares();
+        if shares {
+            log.cache().join();
+        }
+        let notify = Arc::new(Notify::new());
+        log.wake_at(u64::MAX, &notify);
+        session.subscribe();
+        Ok(Self {
+            session,
+            state: Mutex::new(state),
+            notify,
+            shares,
+            busy: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits for the next message: one encoded `StreamSamplesResponse`, or `None` after `End` or [`Reader::close`].
+    ///
+    /// # Errors
+    /// `NEXT_CONCURRENT` while another call has not answered; `READER_TOO_SLOW` under the policy `DISCONNECT`.
+    pub async fn next(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(_busy) = Busy::take(&self.busy) else {
+            return Err(Failure::new(
+                Reason::NextConcurrent,
+                "next was called while the last call had not answered",
+            ));
+        };
+        loop {
+            match self.step()? {
+                Step::Send(message) => return Ok(Some(message)),
+                Step::Done => return Ok(None),
+                Step::Again => tokio::task::yield_now().await,
+                Step::Wait { index, until } => {
+                    self.session.log().wake_at(index, &self.notify);
+                    // Whether it was the log or the clock, the next step sees what there is to do.
+                    let _ = timeout_at(until, self.notify.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn step(&self) -> Result<Step, Failure> {
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.step_at(
+            Instant::now(),
+            unix.as_nanos().try_into().unwrap_or(u64::MAX),
+        )
+    }
+
+    fn step_at(&self, now: Instant, unix_ns: u64) -> Result<Step, Failure> {
+        self.state.lock().step(&Moment {
+            now,
+            unix_ns,
+            log: self.session.log(),
+            effective_spec: &|| self.session.effective_spec(),
+            session_totals: &|| self.session.totals(),
+        })
+    }
+
+    /// The next message is `End`, for this reason; losses that were not told come before it.
+    pub fn end(&self, reason: EndReason) {
+        self.state.lock().end(reason);
+        self.notify.notify_one();
+    }
+
+    /// The reader's side of the books so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.state.lock().totals()
+    }
+
+    /// Ends reading; a pending [`Reader::next`] answers `None` at once. Idempotent.
+    pub fn close(&self) {
+        self.state.lock().close();
+        self.notify.notify_one();
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let log = self.session.log();
+        log.forget(&self.notify);
+        if self.shares {
+            log.cache().leave();
+        }
+        self.session.unsubscribe();
+    }
+}
+
+/// Only one at a time.
+struct Busy<'a>(&'a AtomicBool);
+
+impl<'a> Busy<'a> {
+    fn take(flag: &'a AtomicBool) -> Option<Self> {
+        flag.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+            .then_some(Self(flag))
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! A tracing session: what engines attached for it, its log, its readers.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    books,
+    engine::{Attachment, Engine},
+    failure::{Failure, Reason},
+    log::SessionLog,
+    proto::{
+        EndReason, ProbeStatus, SessionChange, SessionSpec, SessionState, SessionStats, Totals,
+    },
+    spec::{self, Checked},
+};
+
+/// A session from its start on. Engines write its log, readers read it.
+pub struct Session {
+    log: Arc<SessionLog>,
+    epoch: u64,
+    opened_at: Instant,
+    inner: Mutex<Inner>,
+    readers: AtomicU32,
+    changes_told: AtomicUsize,
+    changed: Arc<Notify>,
+}
+
+struct Inner {
+    spec: Checked,
+    attachments: Vec<Box<dyn Attachment>>,
+    stopped: bool,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Session")
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Attaches what a spec asks for, each probe by its engine.
+    ///
+    /// # Errors
+    /// Those of the engines; nothing stays attached then.
+    pub fn start<'a>(
+        engines: impl IntoIterator<Item = &'a dyn Engine>,
+        spec: Checked,
+    ) -> Result<Arc<Self>, Failure> {
+        let log = SessionLog::new(&spec.compiled.limits);
+        Self::start_with(engines, spec, log)
+    }
+
+    /// As [`Session::start`], into a given log.
+    pub(crate) fn start_with<'a>(
+        engines: impl IntoIterator<Item = &'a dyn Engine>,
+        spec: Checked,
+        log: SessionLog,
+    ) -> Result<Arc<Self>, Failure> {
+        let log = Arc::new(log);
+        let mut attachments = Vec::<Box<dyn Attachment>>::new();
+        for engine in engines {
+            match engine.start(&spec.compiled, log.clone()) {
+                Ok(attachment) => attachments.push(attachment),
+                Err(failure) => {
+                    for attachment in &mut attachments {
+                        attachment.stop();
+                    }
+                    return Err(failure);
+                }
+            }
+        }
+        let changed = Arc::new(Notify::new());
+        log.wake_at(u64::MAX, &changed);
+        Ok(Arc::new(Self {
+            log,
+            // A hasher of the standard library is seeded at random.
+            epoch: RandomState::new().hash_one(0),
+            opened_at: Instant::now(),
+            inner: Mutex::new(Inner {
+                spec,
+                attachments,
+                stopped: false,
+                closed: false,
+            }),
+            readers: AtomicU32::new(0),
+            changes_told: AtomicUsize::new(0),
+            changed,
+        }))
+    }
+
+    /// The spec with defaults filled in.
+    #[must_use]
+    pub fn effective_spec(&self) -> SessionSpec {
+        self.inner.lock().spec.effective.clone()
+    }
+
+    /// Each probe's fate, and the state that follows from it: `RUNNING`, or `DEGRADED` with the first reason.
+    #[must_use]
+    pub fn probes(&self) -> (Vec<ProbeStatus>, SessionState, String) {
+        let inner = self.inner.lock();
+        let mut statuses = inner
+            .attachments
+            .iter()
+            .flat_map(|it| it.probes())
+            .collect::<Vec<_>>();
+        statuses.sort_by_key(|it| it.probe);
+        let failed = statuses.iter().find(|it| !it.attached);
+        let reason = failed.map(|it| {
+            it.capability
+                .as_ref()
+                .map_or_else(String::new, |it| it.reason.clone())
+        });
+        let state = if reason.is_some() {
+            SessionState::Degraded
+        } else {
+            SessionState::Running
+        };
+        (statuses, state, reason.unwrap_or_default())
+    }
+
+    /// The session's side of the books.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let inner = self.inner.lock();
+        let engines = inner
+            .attachments
+            .iter()
+            .map(|it| it.totals())
+            .collect::<Vec<_>>();
+        books::session(engines, self.log.next_index(), self.log.beyond_limit())
+    }
+
+    /// Totals, programs, kernel memory, readers.
+    #[must_use]
+    pub fn stats(&self) -> SessionStats {
+        let totals = Some(self.totals());
+        let inner = self.inner.lock();
+        SessionStats {
+            totals,
+            programs: inner
+                .attachments
+                .iter()
+                .flat_map(|it| it.programs())
+                .collect(),
+            kernel_memory_bytes: inner
+                .attachments
+                .iter()
+                .map(|it| it.kernel_memory_bytes())
+                .sum(),
+            subscribers: self.readers.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes over filters, exclude, collection and limits.
+    ///
+    /// # Errors
+    /// Those of [`spec::check`], `INVALID_ARGUMENT` where a field is fixed at creation, those of the engines; the old spec
+    /// stays in force then.
+    pub fn update(&self, spec: &SessionSpec) -> Result<SessionSpec, Failure> {
+        let spec = spec::check(spec)?;
+        let mut inner = self.inner.lock();
+        if inner.stopped {
+            return Err(Failure::new(Reason::Closed, "the session is stopped"));
+        }
+        spec.check_update_of(&inner.spec.compiled)?;
+        let Inner {
+            attachments,
+            spec: old,
+            ..
+        } = &mut *inner;
+        for at in 0..attachments.len() {
+            if let Err(failure) = attachments[at].update(&spec.compiled) {
+                for attachment in &mut attachments[..at] {
+                    attachment.update(&old.compiled)?;
+                }
+                return Err(failure);
+            }
+        }
+        self.log.set_limits(&spec.compiled.limits);
+        *old = spec;
+        Ok(old.effective.clone())
+    }
+
+    /// Waits for the next change of state; `None` once the session is closed.
+    pub async fn next_change(&self) -> Option<SessionChange> {
+        loop {
+            let number = self.changes_told.load(Ordering::Relaxed);
+            if let Some(change) = self.log.nth_change(number) {
+                self.changes_told.store(number + 1, Ordering::Relaxed);
+                return Some(change);
+            }
+            if self.inner.lock().closed {
+                return None;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Detaches. Readers read what there is, then hear `reason`; the log stays readable. Idempotent.
+    pub fn stop(&self, reason: EndReason) {
+        let mut inner = self.inner.lock();
+        if std::mem::replace(&mut inner.stopped, true) {
+            return;
+        }
+        for attachment in &mut inner.attachments {
+            attachment.stop();
+        }
+        drop(inner);
+        let state = if reason == EndReason::SessionFailed {
+            SessionState::Failed
+        } else {
+            SessionState::Stopped
+        };
+        self.log.change(state, reason.as_str_name());
+        self.log.end(reason);
+    }
+
+    /// Stops, and gives the samples up: readers hear `SESSION_DELETED`. Idempotent.
+    pub fn close(&self) {
+        self.stop(EndReason::SessionDeleted);
+        self.inner.lock().closed = true;
+        self.log.close();
+    }
+
+    pub(crate) fn log(&self) -> &Arc<SessionLog> {
+        &self.log
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn opened_at(&self) -> Instant {
+        self.opened_at
+    }
+
+    pub(crate) fn subscribe(&self) {
+        self.readers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unsubscribe(&self) {
+        self.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
