@@ -8,4 +8,6 @@ export interface NodeContext extends RpcContext {
   sessions: Sessions;
   /** `nodes/{name}` */
   node: string;
+  /** When the service started, in milliseconds since 1970. */
+  startedAt: number;
 }

@@ -1,13 +1,23 @@
 import { HostStatus, type GetStatusRequest, type GetStatusResponse } from "@latscope/proto";
+import { timestamp } from "../session/time.js";
 import type { NodeContext } from "./context.js";
 import { selectNode } from "./select.js";
+import { version } from "./version.js";
 
-/** How this host's service is. */
-export function getStatus({ collector, sessions, streams, node }: NodeContext) {
+/** How this host's service is: what the collector knows of its process, and what the service knows of its clients. */
+export function getStatus({ collector, sessions, streams, node, startedAt }: NodeContext) {
   return async (request: GetStatusRequest): Promise<GetStatusResponse> => {
     const { selected, failures } = selectNode(request.nodes, node);
     if (!selected) return { nodes: [], failures };
-    const status = HostStatus.decode(await collector.status());
-    return { nodes: [{ ...status, sessions: sessions.count, streams: streams.open }], failures };
+    const [bytes, samples] = await Promise.all([collector.status(), sessions.samples()]);
+    const status = HostStatus.decode(bytes);
+    const own = {
+      version,
+      startTime: timestamp(startedAt),
+      sessions: sessions.count,
+      streams: streams.open,
+      samples,
+    };
+    return { nodes: [{ ...status, ...own }], failures };
   };
 }

@@ -36,7 +36,7 @@ export interface ServiceParts {
 /** Puts every service on a server: the contract's, health and reflection. */
 export async function addServices(server: Server, parts: ServiceParts): Promise<void> {
   const { health } = parts;
-  server.addService(NodeServiceService, nodeService(parts));
+  server.addService(NodeServiceService, nodeService({ ...parts, startedAt: Date.now() }));
   server.addService(SessionServiceService, sessionService({ ...parts, replies: new Replies() }));
   server.addService(sampleDefinition, sampleService(parts));
   server.addService(healthDefinition, healthService(health));

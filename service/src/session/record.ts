@@ -9,6 +9,7 @@ import {
   type ProbeStatus,
 } from "@latscope/proto";
 import type { SessionHandle } from "../addon/types.js";
+import { toFailure } from "../failure/answer.js";
 import { etagOf, type ClientFields } from "./etag.js";
 import { Mutex } from "./mutex.js";
 import { sessionName } from "./name.js";
@@ -101,13 +102,25 @@ export class SessionRecord implements ClientFields {
     });
   }
 
+  /** Statistics of this moment; undefined while it starts, and once it is closed. */
+  async stats(): Promise<SessionStats | undefined> {
+    if (this.handle === undefined) return undefined;
+    try {
+      return SessionStats.decode(await this.handle.stats());
+    } catch (error) {
+      // It may be deleted while a list of sessions is on its way.
+      if (toFailure(error)?.reason === "CLOSED") return undefined;
+      throw error;
+    }
+  }
+
   /** As a message with its statistics of this moment. */
   async withStats(view: SessionView): Promise<Session> {
-    const bytes = await this.handle?.stats();
-    const stats = bytes === undefined ? undefined : SessionStats.decode(bytes);
+    const stats = await this.stats();
     if (view !== SessionView.FULL) {
-      for (const program of stats?.programs ?? [])
+      for (const program of stats?.programs ?? []) {
         Object.assign(program, { verifierLog: "", bytecode: Buffer.alloc(0) });
+      }
     }
     return { ...this.toMessage(), stats };
   }

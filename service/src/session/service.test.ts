@@ -7,9 +7,11 @@ import {
   SessionView,
   StopReason,
   WatchSessionsRequest,
+  type GetStatusResponse,
   type WatchSessionsResponse,
 } from "@latscope/proto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { addonError } from "../testing/collector-double.js";
 import { Inbox } from "../testing/inbox.js";
 import { summaryOf } from "../testing/status-details.js";
 import { startTestServer, unary, type TestServer } from "../testing/test-server.js";
@@ -175,6 +177,9 @@ describe("ListSessions", () => {
     const first = await list({ pageSize: 2 });
     expect(first.sessions).toHaveLength(2);
     expect(await names({ pageSize: 2, pageToken: first.nextPageToken })).toEqual(["sessions/c"]);
+    const handle = server.collector.sessions.get("c") ?? expect.fail();
+    vi.spyOn(handle, "stats").mockRejectedValue(addonError("FAILED_PRECONDITION", "CLOSED", "session", "is closed"));
+    expect(await names({})).toHaveLength(3);
     expect(await failure(list({ pageSize: -1 }))).toMatchObject({ fields: ["page_size"] });
   });
 });
@@ -208,6 +213,18 @@ describe("StopSession and DeleteSession", () => {
     expect(server.collector.sessions.get("a")).toMatchObject({ stopped: EndReason.SESSION_STOPPED, closed: true });
     expect(await failure(remove("sessions/a", true))).toMatchObject({ code: status.NOT_FOUND });
   });
+});
+
+it("GetStatus counts sessions, and samples also of those that are gone", async () => {
+  const status = async () => {
+    const { nodes } = await unary<GetStatusResponse>((done) => server.nodes.getStatus({ nodes: undefined }, done));
+    return nodes[0];
+  };
+  await create({ sessionId: "a" });
+  await create({ sessionId: "b" });
+  expect(await status()).toMatchObject({ version: "0.1.0", sessions: 2, samples: 14n, residentBytes: 4096n });
+  await remove("sessions/a", true);
+  expect(await status()).toMatchObject({ sessions: 1, samples: 14n });
 });
 
 describe("limits", () => {

@@ -21,6 +21,7 @@ export class Sessions {
   readonly #collector: Collector;
   readonly #log: Logger;
   readonly #limit: number;
+  #samplesOfGone = 0n;
 
   constructor({ collector, log, limit }: SessionsOptions) {
     this.#collector = collector;
@@ -30,6 +31,12 @@ export class Sessions {
 
   get count(): number {
     return this.#records.size;
+  }
+
+  /** How many samples were read out of the kernel so far, those of sessions that are gone included. */
+  async samples(): Promise<bigint> {
+    const counts = await Promise.all(this.all().map((record) => delivered(record)));
+    return counts.reduce((sum, count) => sum + count, this.#samplesOfGone);
   }
 
   /** All of them, sorted by name. */
@@ -78,6 +85,7 @@ export class Sessions {
     await record.lock.run(async () => {
       await this.#end(record, SessionState.STOPPED, why);
       record.timers.clearAll();
+      if (this.#records.get(record.id) === record) this.#samplesOfGone += await delivered(record);
       record.handle?.close();
       this.#forget(record);
     });
@@ -187,6 +195,10 @@ export class Sessions {
 function stopReasonFrom(reason: string): StopReason {
   const known = stopReasonFromJSON(reason);
   return known === StopReason.UNRECOGNIZED ? StopReason.UNSPECIFIED : known;
+}
+
+async function delivered(record: SessionRecord): Promise<bigint> {
+  return (await record.stats())?.totals?.delivered ?? 0n;
 }
 
 function notFound(name: string): Failure {

@@ -41,7 +41,7 @@ export class CollectorDouble implements Collector {
   }
 
   status(): Promise<Buffer> {
-    const status = HostStatus.fromPartial({ node: "nodes/test", version: "0.1.0", samples: 7n });
+    const status = HostStatus.fromPartial({ node: "nodes/test", residentBytes: 4096n });
     return Promise.resolve(Buffer.from(HostStatus.encode(status).finish()));
   }
 
@@ -86,7 +86,9 @@ export class SessionDouble implements SessionHandle {
 
   stats(): Promise<Buffer> {
     return Promise.resolve(
-      Buffer.from(SessionStats.encode(SessionStats.fromPartial({ kernelMemoryBytes: 4096n })).finish()),
+      Buffer.from(
+        SessionStats.encode(SessionStats.fromPartial({ kernelMemoryBytes: 4096n, totals: { delivered: 7n } })).finish(),
+      ),
     );
   }
 
