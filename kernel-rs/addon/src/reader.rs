@@ -1,0 +1,59 @@
+//! A reader of a session.
+
+use std::sync::Arc;
+
+use latscope_collector::reader::Reader;
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+use prost::Message as _;
+
+use crate::{failure::error, session::end_reason};
+
+/// One reader of a session's log.
+#[napi]
+pub struct ReaderHandle {
+    inner: Arc<Reader>,
+}
+
+impl ReaderHandle {
+    pub(crate) fn new(inner: Reader) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+#[napi]
+impl ReaderHandle {
+    /// One encoded `StreamSamplesResponse`, or null after End. At most one call under way.
+    ///
+    /// # Errors
+    /// `NEXT_CONCURRENT`; `READER_TOO_SLOW` under the policy `DISCONNECT`.
+    #[napi]
+    pub async fn next(&self) -> napi::Result<Option<Buffer>> {
+        let inner = self.inner.clone();
+        match inner.next().await {
+            Ok(message) => Ok(message.map(Buffer::from)),
+            Err(failure) => Err(error(&failure)),
+        }
+    }
+
+    /// Makes the next message an End with this `EndReason`.
+    #[napi]
+    pub fn end(&self, reason: i32) {
+        self.inner.end(end_reason(reason));
+    }
+
+    /// `Totals` of this reader.
+    #[napi]
+    #[must_use]
+    pub fn totals(&self) -> Buffer {
+        self.inner.totals().encode_to_vec().into()
+    }
+
+    /// A pending `next` resolves to null at once. Idempotent.
+    #[napi]
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}

@@ -1,0 +1,33 @@
+//! Work off Node's thread.
+
+use latscope_collector::failure::{Failure, Reason};
+use napi::bindgen_prelude::create_custom_tokio_runtime;
+use napi_derive::module_init;
+
+use crate::failure::error;
+
+/// One thread is enough for the readers, which mostly wait; what waits for the kernel has threads that come and go.
+#[module_init]
+fn start() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("latscope-addon")
+        .enable_time()
+        .build();
+    if let Ok(runtime) = runtime {
+        create_custom_tokio_runtime(runtime);
+    }
+}
+
+/// Runs what may block on a thread where it hinders nobody.
+///
+/// # Errors
+/// That of `work`; `INTERNAL` when it panicked.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> napi::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| Err(Failure::new(Reason::Internal, panic.to_string())))
+        .map_err(|failure| error(&failure))
+}
