@@ -1,3 +1,4 @@
-"use strict";
+import { createRequire } from "node:module";
 
-module.exports = require("./latscope.node");
+/** Native addons are loaded by `require` alone. */
+export const { Collector, ReaderHandle, SessionHandle } = createRequire(import.meta.url)("./latscope.node");
