@@ -1,5 +1,8 @@
 //! What an engine of the kernel side offers to sessions.
 
+#[cfg(feature = "synthetic")]
+pub mod synthetic;
+
 use std::sync::Arc;
 
 use crate::{

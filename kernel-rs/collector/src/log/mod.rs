@@ -10,7 +10,7 @@ pub(crate) mod loss;
 
 use std::sync::{
     Arc, Weak,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -22,6 +22,7 @@ pub(crate) use keeper::Keeper;
 use loss::{KERNEL_STAGES, Lost, StageLosses};
 
 use crate::{
+    clock,
     encode::cache::Cache,
     proto::{EndReason, LossStage, SessionChange, SessionState, StopReason},
     sample::Sample,
@@ -33,6 +34,7 @@ use crate::{
 pub struct SessionLog {
     inner: Mutex<Inner>,
     watermark_unix_ns: AtomicU64,
+    quiet: AtomicBool,
     queue_bytes: u64,
     cache: Cache,
 }
@@ -101,6 +103,7 @@ impl SessionLog {
                 keepers: Vec::new(),
             }),
             watermark_unix_ns: AtomicU64::new(0),
+            quiet: AtomicBool::new(false),
             queue_bytes,
             cache: Cache::default(),
         }
@@ -164,9 +167,21 @@ impl SessionLog {
         self.watermark_unix_ns.fetch_max(unix_ns, Ordering::Relaxed);
     }
 
-    /// As set last; 0 = never.
+    /// The engine sleeps until the kernel has something: what it has not been woken for did not happen.
+    pub fn set_quiet(&self, quiet: bool) {
+        self.quiet.store(quiet, Ordering::Relaxed);
+    }
+
+    /// Nothing that ended before is still to come; 0 = not known. While the engine sleeps it follows the clock, as far behind
+    /// as a wake-up may take.
     pub(crate) fn watermark(&self) -> u64 {
-        self.watermark_unix_ns.load(Ordering::Relaxed)
+        const WAKE_UP_NS: u64 = 100_000_000;
+        let told = self.watermark_unix_ns.load(Ordering::Relaxed);
+        if told == 0 || !self.quiet.load(Ordering::Relaxed) {
+            return told;
+        }
+        let now = clock::monotonic_ns().wrapping_add(clock::wall_offset_ns());
+        told.max(now.saturating_sub(WAKE_UP_NS))
     }
 
     /// Samples appended so far; the index of the next one.

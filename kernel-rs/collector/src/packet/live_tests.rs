@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     process::Command,
     sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use nix::sched::{CloneFlags, unshare};
@@ -226,6 +227,30 @@ fn the_rate_cap_drops_and_counts() {
         assert!(samples.len() >= 10 && lost > 0, "{} {lost}", samples.len());
         assert_eq!(totals.measured, samples.len() as u64 + lost);
         assert_eq!(totals.in_flight, 0);
+    });
+}
+
+#[test]
+fn a_quiet_session_knows_how_far_it_is() {
+    alone(|| {
+        let collector = collector();
+        let session = collector.start(&tcp_spec(None)).unwrap();
+        let begun = Instant::now();
+        // Told by the reader thread when it goes to sleep.
+        while session.log().watermark() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(5), "no watermark");
+            std::thread::yield_now();
+        }
+        let first = session.log().watermark();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_nanos() as u64;
+        assert!(first <= wall, "{first} {wall}");
+        while session.log().watermark() <= first {
+            assert!(begun.elapsed() < Duration::from_secs(5), "it stands still");
+            std::thread::yield_now();
+        }
     });
 }
 

@@ -86,9 +86,10 @@ impl Reader {
         })
     }
 
-    /// Changes who gets what.
+    /// Changes who gets what. The thread looks up once, so that a new receiver learns how things are.
     pub(super) fn route(&self, change: impl FnOnce(&mut Routes)) {
         change(&mut self.routes.write());
+        let _ = self.alarm.write(1);
     }
 
     /// Returns once everything that was in the ring is in the logs.
@@ -149,7 +150,9 @@ impl Loop {
                 if self.drain() {
                     busy = Instant::now();
                 } else {
+                    self.tell_quiet(true);
                     self.wait(true, PollTimeout::NONE);
+                    self.tell_quiet(false);
                 }
             }
         }
@@ -207,6 +210,12 @@ impl Loop {
                     .filter(|record| record.sample.mask >> bit & 1 != 0)
                     .map(|record| convert::sample(record, receiver, &routes.names, offset)),
             );
+        }
+    }
+
+    fn tell_quiet(&self, quiet: bool) {
+        for receiver in self.routes.read().receivers.iter().flatten() {
+            receiver.log.set_quiet(quiet);
         }
     }
 

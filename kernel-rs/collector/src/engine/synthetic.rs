@@ -1,0 +1,210 @@
+//! An engine that makes samples up, to measure what comes after the kernel. Only in builds with the feature `synthetic`.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::Mutex;
+
+use super::{Attachment, Engine};
+use crate::{
+    failure::{Failure, Reason},
+    log::SessionLog,
+    proto::{
+        Capability, Direction, IpProtocol, Metric, ProbeStatus, ProgramStats, Quality, Totals,
+    },
+    sample::{FlowView, Sample, quality_bit},
+    spec::CompiledSpec,
+};
+
+/// How often a producer adds what is due.
+const TICK: Duration = Duration::from_millis(5);
+/// Time between two samples that are made before the start.
+const PREFILL_STEP_NS: u64 = 150_000;
+
+/// Produces TCP round trips at a steady rate.
+#[derive(Clone, Copy, Debug)]
+pub struct Synthetic {
+    /// Samples that a session has from its start on.
+    pub prefill: u64,
+    /// Samples a second after that.
+    pub per_second: u64,
+    /// Different flows.
+    pub flows: u16,
+}
+
+impl Synthetic {
+    /// Reads `prefill=N,per_second=N,flows=N`, each with its default of 0, 0 and 16.
+    ///
+    /// # Errors
+    /// `FIELD_INVALID` for anything else.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let mut synthetic = Self {
+            prefill: 0,
+            per_second: 0,
+            flows: 16,
+        };
+        for pair in text.split(',').filter(|it| !it.is_empty()) {
+            let wrong = || {
+                Failure::field(
+                    Reason::FieldInvalid,
+                    "synthetic",
+                    format!("{pair:?} is not name=number"),
+                )
+            };
+            let (name, number) = pair.split_once('=').ok_or_else(wrong)?;
+            let number = number.parse::<u64>().map_err(|_| wrong())?;
+            match name {
+                "prefill" => synthetic.prefill = number,
+                "per_second" => synthetic.per_second = number,
+                "flows" => synthetic.flows = number.clamp(1, u64::from(u16::MAX)) as u16,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(synthetic)
+    }
+
+    fn append(&self, log: &SessionLog, first: u64, count: u64, unix_ns: u64, step_ns: u64) {
+        log.append((first..first + count).map(|index| {
+            let number = (index % u64::from(self.flows)) as u16;
+            Sample {
+                time_unix_ns: unix_ns + (index - first) * step_ns,
+                latency_ns: 50_000 + index.wrapping_mul(7_919) % 2_000_000,
+                metric: Metric::TcpRtt,
+                quality: quality_bit(Quality::SequenceMatched),
+                probe: 0,
+                retries: 0,
+                result: 0,
+                subject: b"",
+                flow: Some(flow(number)),
+                process: None,
+            }
+        }));
+    }
+}
+
+fn flow(number: u16) -> FlowView<'static> {
+    let address = |last: u8, low: u8| {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&[10, last, low, 1]);
+        bytes
+    };
+    FlowView {
+        ipv4: true,
+        client_address: address(0, (number >> 8) as u8),
+        server_address: address(1, number as u8),
+        client_port: 32_768 + number % 16_384,
+        server_port: 443,
+        direction: Direction::Outbound,
+        protocol: IpProtocol::Tcp,
+        interface: b"synthetic0",
+        vlan_id: 0,
+        measured_from_server: true,
+        network_namespace: 0,
+        opener_unknown: false,
+        ttl: 64,
+    }
+}
+
+impl Engine for Synthetic {
+    fn capabilities(&self) -> Vec<Capability> {
+        Vec::new()
+    }
+
+    fn check(&self, _spec: &CompiledSpec) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        spec: &CompiledSpec,
+        log: Arc<SessionLog>,
+    ) -> Result<Box<dyn Attachment>, Failure> {
+        let unix = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos() as u64;
+        let from = unix.saturating_sub(self.prefill * PREFILL_STEP_NS);
+        self.append(&log, 0, self.prefill, from, PREFILL_STEP_NS);
+        let made = Arc::new(Mutex::new(self.prefill));
+        let (stop, stopped) = mpsc::channel();
+        let thread = (self.per_second > 0).then(|| {
+            let (synthetic, made) = (*self, made.clone());
+            thread::spawn(move || {
+                let start = Instant::now();
+                while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    let elapsed = start.elapsed();
+                    let due = synthetic.prefill
+                        + (u128::from(synthetic.per_second) * elapsed.as_nanos() / 1_000_000_000)
+                            as u64;
+                    let unix_ns = unix + elapsed.as_nanos() as u64;
+                    let mut made = made.lock();
+                    synthetic.append(&log, *made, due - *made, unix_ns, 0);
+                    *made = due;
+                    log.set_watermark(unix_ns);
+                }
+            })
+        });
+        let probes = spec.probes.iter().map(|it| it.index).collect();
+        Ok(Box::new(Producer {
+            made,
+            probes,
+            thread: thread.map(|it| (stop, it)),
+        }))
+    }
+}
+
+/// One session's producer.
+struct Producer {
+    made: Arc<Mutex<u64>>,
+    probes: Vec<u32>,
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Attachment for Producer {
+    fn update(&mut self, _spec: &CompiledSpec) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            measured: *self.made.lock(),
+            ..Totals::default()
+        }
+    }
+
+    fn programs(&self) -> Vec<ProgramStats> {
+        Vec::new()
+    }
+
+    fn kernel_memory_bytes(&self) -> u64 {
+        0
+    }
+
+    fn probes(&self) -> Vec<ProbeStatus> {
+        let attached = |probe: &u32| ProbeStatus {
+            probe: *probe,
+            attached: true,
+            ..ProbeStatus::default()
+        };
+        self.probes.iter().map(attached).collect()
+    }
+
+    fn stop(&mut self) {
+        if let Some((stop, thread)) = self.thread.take() {
+            drop(stop);
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
