@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import { complain, standardOutputs } from "./command/action.js";
 import { createProgram, helpHint } from "./program.js";
 import { UsageError } from "./spec/usage.js";
+import { endWithParent } from "./terminal/orphan.js";
 
 /**
  * Runs the command.
@@ -9,6 +10,7 @@ import { UsageError } from "./spec/usage.js";
  * @returns the exit code: 0, also after Ctrl-C; 1 where the service cannot be reached or a call failed; 2 for wrong usage
  */
 export async function run(argv: readonly string[]): Promise<number> {
+  endWithParent(process.env);
   const outputs = standardOutputs();
   let code: number | undefined;
   try {

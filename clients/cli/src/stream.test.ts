@@ -110,6 +110,17 @@ test("the same Ctrl-C twice, as npm passes it on, is one", async () => {
   expect(stops).toHaveLength(1);
 });
 
+test("under npm, the end of the shell between is an interrupt", async () => {
+  const { answers, stops } = inlineSession(rowsMessage);
+  using server = await TestServer.start(answers);
+  const shell = ["sh", "-c", '"$@"; true', "sh"];
+  const command = new RunningCommand(["stream", "--tcp", "--address", server.address], { npm_command: "exec" }, shell);
+  await command.until(/refused/);
+  command.process.kill("SIGTERM");
+  expect(await command.done).toMatchObject({ signal: "SIGTERM", stdout: expect.stringContaining(books) as string });
+  expect(stops).toHaveLength(1);
+});
+
 test("a service that does not answer the stop is given up, and the summary says what is not known", async () => {
   const { answers, cancelled } = inlineSession(rowsMessage);
   using server = await TestServer.start({ ...answers, sessions: { stopSession: () => undefined } });

@@ -21,9 +21,11 @@ export class RunningCommand {
   #stderr = "";
   #waiting: (() => void)[] = [];
 
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+  /** @param launcher what starts node, if not we ourselves: a command and its first arguments */
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, launcher: readonly string[] = []) {
     const { PATH } = process.env;
-    this.process = spawn(process.execPath, [bin, ...args], { env: { PATH, TZ: "UTC", ...environment } });
+    const [command = "", ...rest] = [...launcher, process.execPath, bin, ...args];
+    this.process = spawn(command, rest, { env: { PATH, TZ: "UTC", ...environment } });
     this.process.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
       this.#wake();
