@@ -14,7 +14,7 @@ export async function serve(config: Config): Promise<number> {
   const log = createLogger(config.logLevel);
   let collector: Collector | undefined;
   try {
-    collector = await openCollector({ node: `nodes/${config.node}` });
+    collector = openCollector({ node: `nodes/${config.node}` });
     const server = new GrpcServer(config, collector, log);
     announceHost(NodeCapabilities.decode(await collector.capabilities()));
     announceReady(await server.start(), log);

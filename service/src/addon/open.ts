@@ -1,3 +1,5 @@
+import type * as addon from "@latscope/addon";
+import { createRequire } from "node:module";
 import type { Collector, CollectorOptions } from "./types.js";
 
 interface Addon {
@@ -10,14 +12,13 @@ export class AddonError extends Error {
 }
 
 /** Loads the native addon and opens the collector. @throws AddonError, or what `failure/from-addon.ts` reads */
-export async function openCollector(options: CollectorOptions): Promise<Collector> {
-  const { Collector } = await loadAddon();
-  return Collector.open(options);
+export function openCollector(options: CollectorOptions): Collector {
+  return loadAddon().Collector.open(options);
 }
 
-async function loadAddon(): Promise<Addon> {
+function loadAddon(): Addon {
   try {
-    return (await import("@latscope/addon")) as Addon;
+    return createRequire(import.meta.url)("@latscope/addon") as typeof addon satisfies Addon;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new AddonError(`the native addon cannot be loaded (npm run build makes it): ${why}`, { cause });

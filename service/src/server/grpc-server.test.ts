@@ -98,6 +98,7 @@ describe("the server", () => {
     expect(end.event).toMatchObject({ $case: "end", value: { reason: EndReason.DRAINING } });
     expect(await watch.next()).toEqual({ status: ServingStatus.NOT_SERVING });
     await stopped;
+    expect([...server.collector.sessions.values()].every(({ closed }) => closed)).toBe(true);
     await expect(stat(server.socket)).rejects.toThrow("ENOENT");
     await expect(check("")).rejects.toMatchObject({ code: status.UNAVAILABLE });
   });

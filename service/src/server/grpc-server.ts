@@ -31,26 +31,26 @@ export class GrpcServer {
   readonly #config: Config;
   readonly #collector: Collector;
   readonly #log: Logger;
+  readonly #sessions: Sessions;
 
   constructor(config: Config, collector: Collector, log: Logger) {
     this.#config = config;
     this.#collector = collector;
     this.#log = log;
+    this.#sessions = new Sessions({ collector, log, limit: config.maxSessions });
   }
 
   /** @throws ListenError when an address cannot be had; then nothing is left listening */
   async start(): Promise<Listening> {
-    const { socket, socketGroup: groupName, listen, node, maxSessions, maxStreams } = this.#config;
-    const collector = this.#collector;
-    const log = this.#log;
+    const { socket, socketGroup: groupName, listen, node, maxStreams } = this.#config;
     await addServices(this.#server, {
-      collector,
-      sessions: new Sessions({ collector, log, limit: maxSessions }),
+      collector: this.#collector,
+      sessions: this.#sessions,
       streams: new StreamCount(maxStreams),
       health: this.#health,
       draining: this.#draining.signal,
       node: `nodes/${node}`,
-      log,
+      log: this.#log,
     });
     try {
       const group = await socketGroup(groupName);
@@ -95,6 +95,7 @@ export class GrpcServer {
     this.#stopListening();
     this.#server.forceShutdown();
     this.#connections.destroyAll();
+    this.#sessions.close();
   }
 
   /** Also removes the unix socket's file. */

@@ -2,6 +2,7 @@ import { EndReason, SessionChange, SessionSpec, SessionState, StopReason, stopRe
 import type { Collector, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
+import { drainingFailure } from "../rpc/context.js";
 import { SessionFeed } from "./feed.js";
 import { chooseSessionId, sessionId, sessionName } from "./name.js";
 import { SessionRecord, type NewSession } from "./record.js";
@@ -22,6 +23,7 @@ export class Sessions {
   readonly #log: Logger;
   readonly #limit: number;
   #samplesOfGone = 0n;
+  #closed = false;
 
   constructor({ collector, log, limit }: SessionsOptions) {
     this.#collector = collector;
@@ -136,9 +138,22 @@ export class Sessions {
     });
   }
 
+  /** Detaches everything and frees it, also what is still starting once it has started. Nobody is told any more. */
+  close(): void {
+    this.#closed = true;
+    for (const { timers, handle } of this.#records.values()) {
+      timers.clearAll();
+      handle?.close();
+    }
+  }
+
   async #start(record: SessionRecord): Promise<void> {
     const spec = Buffer.from(SessionSpec.encode(record.spec).finish());
     const handle = await this.#collector.start(record.id, spec);
+    if (this.#closed) {
+      handle.close();
+      throw drainingFailure();
+    }
     record.attached(handle);
     this.armDuration(record);
     this.armIdle(record);
