@@ -58,6 +58,7 @@ function inlineSession(...messages: StreamSamplesResponse[]): {
       stopSession: ({ request }, callback) => {
         stops.push(request.name);
         callback(null, StopSessionResponse.fromPartial({}));
+        stream?.write(message({ $case: "sessionChange", value: { state: SessionState.STOPPED, reason: "requested" } }));
         stream?.write(endMessage(EndReason.SESSION_STOPPED));
         stream?.end();
       },

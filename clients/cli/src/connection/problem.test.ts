@@ -4,6 +4,7 @@ import {
   ErrorInfo,
   PreconditionFailure,
   QuotaFailure,
+  ResourceInfo,
   RetryInfo,
 } from "@latscope/proto/google/rpc/error_details";
 import { Status } from "@latscope/proto/google/rpc/status";
@@ -88,6 +89,18 @@ test("capabilities, quotas, retries; an UNAVAILABLE that the service itself said
     "  CAPABILITY kprobe: use another",
     "  quota sessions: 64 at once",
     "  try again in 1.50 s",
+  ]);
+});
+
+test("what a call was about, unless the message says it", () => {
+  const resource = ResourceInfo.fromPartial({ resourceType: "latscope.v1.Session", resourceName: "sessions/a" });
+  const details: [string, Uint8Array][] = [["ResourceInfo", ResourceInfo.encode(resource).finish()]];
+  expect(problemLines(failure(status.NOT_FOUND, "sessions/a does not exist", details), address, true)).toEqual([
+    "NOT_FOUND: sessions/a does not exist",
+  ]);
+  expect(problemLines(failure(status.NOT_FOUND, "no such session", details), address, true)).toEqual([
+    "NOT_FOUND: no such session",
+    "  latscope.v1.Session sessions/a",
   ]);
 });
 

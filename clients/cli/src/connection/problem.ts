@@ -78,8 +78,10 @@ const readers: Readonly<Record<string, (value: Uint8Array, message: string) => s
     ),
   "google.rpc.QuotaFailure": (value) =>
     QuotaFailure.decode(value).violations.map(({ subject, description }) => `quota ${subject}: ${description}`),
-  "google.rpc.ResourceInfo": (value) => {
+  "google.rpc.ResourceInfo": (value, message) => {
     const { resourceType, resourceName, description } = ResourceInfo.decode(value);
+    // Most messages name what they are about.
+    if (message.includes(resourceName)) return [];
     return [[resourceType, resourceName, description].filter((part) => part !== "").join(" ")];
   },
   "google.rpc.RetryInfo": (value) => [`try again in ${span(nanoseconds(RetryInfo.decode(value).retryDelay))}`],

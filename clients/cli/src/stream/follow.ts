@@ -1,5 +1,11 @@
 import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
-import type { End, Loss, StreamSamplesRequest, StreamSamplesResponse } from "@latscope/proto";
+import {
+  SessionState,
+  type End,
+  type Loss,
+  type StreamSamplesRequest,
+  type StreamSamplesResponse,
+} from "@latscope/proto";
 import type { Connection } from "../connection/connect.js";
 import { isServiceError } from "../connection/problem.js";
 import { fromColumns } from "./columns.js";
@@ -94,7 +100,8 @@ function show(
     case "loss":
       return view.loss(event.value);
     case "sessionChange":
-      return view.say(sessionLine(event.value));
+      // That it stopped is what the end says, too, and says why.
+      return event.value.state === SessionState.STOPPED ? Promise.resolve() : view.say(sessionLine(event.value));
     case "nodeStatus":
       return view.say(nodeLine(event.value));
     case "heartbeat":
