@@ -3,6 +3,10 @@
 //! Names, order and lifetime are those of `latscope_collector`. Structures and 64-bit values cross as protobuf bytes
 //! (`latscope.v1`). A failure crosses as an Error whose message is the JSON of `latscope_collector::failure::Failure`.
 //! Whatever may wait for the kernel runs off Node's thread.
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "napi hands over what JavaScript passes by value"
+)]
 
 mod collector;
 mod failure;

@@ -38,7 +38,7 @@ pub fn missing(wanted: &[&str]) -> Option<Failure> {
     )
 }
 
-/// The effective set; CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as it does for the kernel.
+/// The effective set; `CAP_SYS_ADMIN` stands for `CAP_BPF` and `CAP_PERFMON`, as it does for the kernel.
 fn effective() -> Option<u64> {
     const SYS_ADMIN: u64 = 1 << 21;
     const IMPLIED: u64 = 1 << 38 | 1 << 39;

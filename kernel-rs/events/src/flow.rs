@@ -50,7 +50,7 @@ pub mod protocol {
     pub const TCP: u32 = 1;
     /// UDP.
     pub const UDP: u32 = 2;
-    /// ICMP and ICMPv6 echo, in transactions.
+    /// ICMP and `ICMPv6` echo, in transactions.
     pub const ECHO: u32 = 3;
     /// DNS, in transactions.
     pub const DNS: u32 = 4;

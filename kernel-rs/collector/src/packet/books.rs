@@ -21,6 +21,20 @@ pub(super) struct Books {
     group_at_start: GroupStats,
 }
 
+/// A session's change of lanes.
+pub(super) struct Change<'a> {
+    /// Lanes that it had.
+    pub(super) old: &'a [(u32, Lane)],
+    /// Lanes that it has.
+    pub(super) new: &'a [(u32, Lane)],
+    /// The counters before.
+    pub(super) before: &'a [Counters],
+    /// Lanes that it has no more.
+    pub(super) gone: &'a [(u32, Lane)],
+    /// The counters when nothing more could be counted at those.
+    pub(super) after: &'a [Counters],
+}
+
 /// Losses of a session by stage, added over lanes and CPUs.
 #[derive(Clone, Copy, Default)]
 struct Planes {
@@ -47,18 +61,19 @@ impl Books {
         }
     }
 
-    /// The session goes on with other lanes. `changed` is the old lanes, the new ones, and the counters before the change;
-    /// `gone` the lanes it lost and the counters when nothing more could be counted at them.
-    pub(super) fn move_lanes(
-        &mut self,
-        changed: (&[(u32, Lane)], &[(u32, Lane)], &[Counters]),
-        gone: (&[(u32, Lane)], &[Counters]),
-    ) {
-        let (old, new, before) = changed;
+    /// The session goes on with other lanes.
+    pub(super) fn move_lanes(&mut self, change: &Change<'_>) {
+        let Change {
+            old,
+            new,
+            before,
+            gone,
+            after,
+        } = *change;
         let at_old = planes(old, before);
         let at_new = planes(new, before);
-        let late = planes(gone.0, gone.1);
-        let early = planes(gone.0, before);
+        let late = planes(gone, after);
+        let early = planes(gone, before);
         // What was lost so far is kept as a start that lies so much lower.
         let shift = |start: &mut u64, at_new: u64, at_old: u64, late: u64, early: u64| {
             *start = start

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::{
     attach::{self, Attached},
     attachment::PacketAttachment,
-    books::Books,
+    books::{Books, Change},
     capability,
     interface::{self, Interface},
     lane::{self, Lane},
@@ -176,9 +176,13 @@ impl State {
         self.reader.drain();
         let after = self.object.counters()?;
         if let Some(member) = self.members.get_mut(&id) {
-            member
-                .books
-                .move_lanes((&old, &new, &before), (&gone, &after));
+            member.books.move_lanes(&Change {
+                old: &old,
+                new: &new,
+                before: &before,
+                gone: &gone,
+                after: &after,
+            });
             member.lanes = new;
             member.spec = spec.clone();
         }

@@ -21,7 +21,7 @@ pub(super) struct Interface {
 const ARPHRD_RAWIP: u16 = 519;
 const ETHERNET: u16 = libc::ARPHRD_ETHER;
 const LOOPBACK: u16 = libc::ARPHRD_LOOPBACK;
-/// tun and WireGuard, PPP, raw IP (mobile modems), IP in IP, SIT, IPv6 tunnels.
+/// tun and `WireGuard`, PPP, raw IP (mobile modems), IP in IP, SIT, IPv6 tunnels.
 const RAW: [u16; 6] = [
     libc::ARPHRD_NONE,
     libc::ARPHRD_PPP,

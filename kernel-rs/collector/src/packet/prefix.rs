@@ -61,7 +61,7 @@ impl Prefix {
         let mut bits = [0; 16];
         let whole = (length / 8) as usize;
         bits[..whole].copy_from_slice(&self.bits[..whole]);
-        if length % 8 != 0 {
+        if !length.is_multiple_of(8) {
             bits[whole] = self.bits[whole] & !(0xff >> (length % 8));
         }
         Self { length, bits }
@@ -90,8 +90,8 @@ impl Accepts {
     pub(super) fn entries(&self, field: u32, bank: u32) -> Vec<(u32, TrieKey, Clauses)> {
         let mut entries: Vec<_> = self
             .0
-            .iter()
-            .map(|(prefix, _)| {
+            .keys()
+            .map(|prefix| {
                 let mut all = [0; CLAUSES];
                 for length in 0..=prefix.length {
                     if let Some(more) = self.0.get(&prefix.shortened(length)) {

@@ -59,7 +59,7 @@ impl Wire {
         assert!(fed.unwrap());
     }
 
-    /// (metric, latency in ms, quality without INCLUDES_LOCAL_HOST, from server, retries, result) of everything measured.
+    /// (metric, latency in ms, quality without `INCLUDES_LOCAL_HOST`, from server, retries, result) of everything measured.
     fn found(&mut self) -> Vec<(u8, u64, u16, bool, u8, i32)> {
         self.replay
             .records()
