@@ -31,6 +31,8 @@ pub enum Reason {
     NamespaceUnknown,
     /// Not a cursor of this session.
     CursorInvalid,
+    /// A file that cannot be opened, or is no capture that is read, or goes wrong somewhere.
+    CaptureInvalid,
     /// Something the contract has and this build does not measure.
     MetricUnimplemented,
     /// An option the contract has and this build does not follow.
@@ -59,7 +61,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of docs/errors.md.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::MessageMalformed,
         Self::FieldRequired,
         Self::FieldInvalid,
@@ -72,6 +74,7 @@ impl Reason {
         Self::InterfaceUnknown,
         Self::NamespaceUnknown,
         Self::CursorInvalid,
+        Self::CaptureInvalid,
         Self::MetricUnimplemented,
         Self::OptionUnimplemented,
         Self::HookUnavailable,
@@ -102,6 +105,7 @@ impl Reason {
             Self::InterfaceUnknown => "INTERFACE_UNKNOWN",
             Self::NamespaceUnknown => "NAMESPACE_UNKNOWN",
             Self::CursorInvalid => "CURSOR_INVALID",
+            Self::CaptureInvalid => "CAPTURE_INVALID",
             Self::MetricUnimplemented => "METRIC_UNIMPLEMENTED",
             Self::OptionUnimplemented => "OPTION_UNIMPLEMENTED",
             Self::HookUnavailable => "HOOK_UNAVAILABLE",
@@ -132,7 +136,8 @@ impl Reason {
             | Self::FilterUnmatchable
             | Self::InterfaceUnknown
             | Self::NamespaceUnknown
-            | Self::CursorInvalid => "INVALID_ARGUMENT",
+            | Self::CursorInvalid
+            | Self::CaptureInvalid => "INVALID_ARGUMENT",
             Self::MetricUnimplemented | Self::OptionUnimplemented => "UNIMPLEMENTED",
             Self::HookUnavailable
             | Self::PrivilegeMissing

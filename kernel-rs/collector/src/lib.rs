@@ -1,6 +1,7 @@
 //! Loads the eBPF programs and reads, logs and encodes what they measure.
 
 mod books;
+pub mod capture;
 pub mod clock;
 pub mod collector;
 mod encode;

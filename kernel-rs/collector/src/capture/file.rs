@@ -2,7 +2,12 @@
 
 use std::io::Read;
 
-use super::{packet::Packet, pcap::Pcap, pcapng::PcapNg, source::{Cut, LONGEST, Source}};
+use super::{
+    packet::Packet,
+    pcap::Pcap,
+    pcapng::PcapNg,
+    source::{Cut, LONGEST, Source},
+};
 
 /// An open capture file.
 pub(super) struct CaptureFile<R> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// A frame as it can be fed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Framed<'a> {
-    /// Begins with an Ethernet header. `added` bytes of it were not on the wire.
+    /// Begins with an Ethernet header; `cut` bytes of what was on the wire are not in it.
     Ethernet { bytes: Cow<'a, [u8]>, cut: u32 },
     /// Begins with the IP header, after `cut` bytes of link layer.
     Raw { bytes: &'a [u8], cut: u32 },

@@ -18,7 +18,3 @@ mod source;
 pub use account::Account;
 pub use replay::{Capture, Form, Options};
 
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod writer;

@@ -32,7 +32,9 @@ impl Pcap {
         ) {
             return Err(UNKNOWN.to_owned());
         }
-        let bytes = source.extend(REST).map_err(|cut| format!("header: {}", wrong(cut)))?;
+        let bytes = source
+            .extend(REST)
+            .map_err(|cut| format!("header: {}", wrong(cut)))?;
         let (_, header) = parse_pcap_header(bytes).map_err(|_| UNKNOWN.to_owned())?;
         Ok(Self {
             header,

@@ -75,7 +75,9 @@ impl PcapNg {
         const SHORTEST: u64 = 12;
         const ORDER: u32 = 0x1a2b_3c4d;
         let is_section = word(source.piece(), 0, true) == SECTION;
-        let head = source.extend(if is_section { 8 } else { 4 }).map_err(wrong)?;
+        let head = source
+            .extend(if is_section { 8 } else { 4 })
+            .map_err(wrong)?;
         let taken = head.len() as u64;
         if is_section {
             self.big = match (word(head, 8, true), word(head, 8, false)) {
@@ -94,10 +96,13 @@ impl PcapNg {
 
     /// Takes note of a block; `true` when it is a packet.
     fn take_in(&mut self, block: &[u8]) -> Result<bool, String> {
-        let parse = if self.big { parse_block_be } else { parse_block_le };
-        let (_, parsed) = parse(block).map_err(|_| {
-            format!("a malformed block of type {:#x}", word(block, 0, self.big))
-        })?;
+        let parse = if self.big {
+            parse_block_be
+        } else {
+            parse_block_le
+        };
+        let (_, parsed) = parse(block)
+            .map_err(|_| format!("a malformed block of type {:#x}", word(block, 0, self.big)))?;
         match parsed {
             Block::SectionHeader(_) => self.interfaces.clear(),
             Block::InterfaceDescription(it) => self.interfaces.push(Interface::new(&it, self.big)),
@@ -162,9 +167,9 @@ impl PcapNg {
     }
 
     fn known(&self, interface: usize) -> Result<&Interface, String> {
-        self.interfaces.get(interface).ok_or_else(|| {
-            format!("of interface {interface}, of which the file says nothing")
-        })
+        self.interfaces
+            .get(interface)
+            .ok_or_else(|| format!("of interface {interface}, of which the file says nothing"))
     }
 
     /// The packet read last, whose block is `piece`.
