@@ -39,19 +39,21 @@ pub struct Reader {
     notify: Arc<Notify>,
     shares: bool,
     busy: AtomicBool,
+    left: AtomicBool,
 }
 
 impl Reader {
     /// Begins to read a session; `node` and `name` are the names that its messages carry.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request.
+    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request; `CLOSED`.
     pub fn open(
         session: Arc<Session>,
         request: &StreamSamplesRequest,
         node: &str,
         name: &str,
     ) -> Result<Self, Failure> {
+        session.check_open()?;
         let log = session.log();
         let request = request::check(request, node, session.epoch(), log)?;
         let state = State::new(
@@ -75,6 +77,7 @@ impl Reader {
             notify,
             shares,
             busy: AtomicBool::new(false),
+            left: AtomicBool::new(false),
         })
     }
 
@@ -92,7 +95,11 @@ impl Reader {
         loop {
             match self.step()? {
                 Step::Send(message) => return Ok(Some(message)),
-                Step::Done => return Ok(None),
+                Step::Done => {
+                    // It may have begun to wait while it was being closed.
+                    self.session.log().forget(&self.notify);
+                    return Ok(None);
+                }
                 Step::Again => tokio::task::yield_now().await,
                 Step::Wait { index, until } => {
                     self.session.log().wake_at(index, &self.notify);
@@ -139,17 +146,26 @@ impl Reader {
     pub fn close(&self) {
         self.state.lock().close();
         self.notify.notify_one();
+        self.leave();
     }
-}
 
-impl Drop for Reader {
-    fn drop(&mut self) {
+    /// The session does not wait for this reader any more: at once when it closes, not when its last handle is collected.
+    fn leave(&self) {
+        if self.left.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let log = self.session.log();
         log.forget(&self.notify);
         if self.shares {
             log.cache().leave();
         }
         self.session.unsubscribe();
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
