@@ -2,14 +2,19 @@ import { run, type Outcome } from "./command.js";
 import { LineProcess } from "./lines.js";
 import type { Scope } from "./scope.js";
 
-function command(socket: string, args: readonly string[], data?: unknown): string[] {
+function command(socket: string, args: readonly string[], data?: unknown, flags: readonly string[] = []): string[] {
   const body = data === undefined ? [] : ["-d", JSON.stringify(data)];
-  return ["grpcurl", "-plaintext", "-unix", ...body, socket, ...args];
+  return ["grpcurl", "-plaintext", "-unix", ...flags, ...body, socket, ...args];
 }
 
 /** Runs the real grpcurl against a unix socket: `grpcurl(socket, ["list"])`, `grpcurl(socket, [method], request)`. */
-export function grpcurl(socket: string, args: readonly string[], data?: unknown): Promise<Outcome> {
-  return run(command(socket, args, data));
+export function grpcurl(
+  socket: string,
+  args: readonly string[],
+  data?: unknown,
+  flags?: readonly string[],
+): Promise<Outcome> {
+  return run(command(socket, args, data, flags));
 }
 
 /** A server stream through the real grpcurl, message by message. */
