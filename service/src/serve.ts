@@ -9,14 +9,19 @@ import { GrpcServer, type Listening } from "./server/grpc-server.js";
 import { nextSignal } from "./server/signals.js";
 import { ListenError } from "./server/listen-error.js";
 
+/** No metric can be had on this host; the message says why, for a person. */
+class NothingToMeasureError extends Error {
+  override readonly name = "NothingToMeasureError";
+}
+
 /** Runs the service until SIGTERM or SIGINT. @returns the exit code: 0 after a signal, 1 when it could not start */
 export async function serve(config: Config): Promise<number> {
   const log = createLogger(config.logLevel);
   let collector: Collector | undefined;
   try {
-    collector = openCollector({ node: `nodes/${config.node}` });
+    collector = await openCollector({ node: `nodes/${config.node}` });
     const server = new GrpcServer(config, collector, log);
-    announceHost(NodeCapabilities.decode(await collector.capabilities()));
+    announceHost(usable(NodeCapabilities.decode(await collector.capabilities())));
     announceReady(await server.start(), log);
     const signal = await nextSignal();
     log.info({ signal }, `${signal}: draining`);
@@ -24,13 +29,20 @@ export async function serve(config: Config): Promise<number> {
     log.info("stopped");
     return 0;
   } catch (error) {
-    const expected = error instanceof ListenError || error instanceof AddonError ? error : toFailure(error);
+    const foreseen = [ListenError, AddonError, NothingToMeasureError].some((type) => error instanceof type);
+    const expected = foreseen ? (error as Error) : toFailure(error);
     if (expected === undefined) throw error;
     process.stderr.write(`latscope: ${expected.message}\n`);
     return 1;
   } finally {
     collector?.close();
   }
+}
+
+/** @throws NothingToMeasureError for a host on which a service would have nothing to do */
+function usable(host: NodeCapabilities): NodeCapabilities {
+  if (host.capabilities.some(({ supported }) => supported)) return host;
+  throw new NothingToMeasureError(host.capabilities.find(({ reason }) => reason !== "")?.reason);
 }
 
 function announceHost({ kernelRelease, btf, jit, capabilities }: NodeCapabilities): void {

@@ -1,5 +1,3 @@
-import type * as addon from "@latscope/addon";
-import { createRequire } from "node:module";
 import type { Collector, CollectorOptions } from "./types.js";
 
 interface Addon {
@@ -12,13 +10,14 @@ export class AddonError extends Error {
 }
 
 /** Loads the native addon and opens the collector. @throws AddonError, or what `failure/from-addon.ts` reads */
-export function openCollector(options: CollectorOptions): Collector {
-  return loadAddon().Collector.open(options);
+export async function openCollector(options: CollectorOptions): Promise<Collector> {
+  const { Collector } = await loadAddon();
+  return Collector.open(options);
 }
 
-function loadAddon(): Addon {
+async function loadAddon(): Promise<Addon> {
   try {
-    return createRequire(import.meta.url)("@latscope/addon") as typeof addon satisfies Addon;
+    return await import("@latscope/addon");
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new AddonError(`the native addon cannot be loaded (npm run build makes it): ${why}`, { cause });

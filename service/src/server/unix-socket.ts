@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { chown, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect, createServer, type Server as NetServer, type Socket } from "node:net";
 import { dirname } from "node:path";
@@ -22,47 +23,65 @@ export async function listenUnix(
   group: SocketGroup,
   onConnection: (socket: Socket) => void,
 ): Promise<NetServer> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  await removeStale(path);
-  const server = createServer(onConnection);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => {
-      reject(new ListenError(`cannot listen on unix:${path}: ${error.message}`));
+  try {
+    await makeFolder(dirname(path));
+    await removeStale(path);
+    const server = createServer(onConnection);
+    await bind(server, path);
+    await chown(path, -1, group.gid).catch((error: unknown) => {
+      server.close();
+      throw error;
     });
+    return server;
+  } catch (cause) {
+    throw new ListenError(`cannot listen on unix:${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** The socket's own folder only: whoever names a place that is not there has probably mistyped it. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+function bind(server: NetServer, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
     server.once("listening", resolve);
     // The file appears inside listen(); there is no moment in which it is open to everybody.
     const before = process.umask(0o117);
     server.listen(path);
     process.umask(before);
   });
-  await chown(path, -1, group.gid);
-  return server;
 }
 
-/** @throws ListenError when something is there that is no socket, or a socket that is answered */
+/** @throws when something is there that is no socket, or a socket that is answered or that nobody can ask */
 async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
-  if (!found.isSocket()) throw new ListenError(`cannot listen on unix:${path}: there is a file that is no socket`);
-  if (await isAnswered(path)) throw new ListenError(`cannot listen on unix:${path}: another service answers there`);
+  if (!found.isSocket()) throw new Error("there is a file that is no socket");
+  if (await isAnswered(path)) throw new Error("another service answers there");
   await unlink(path);
 }
 
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    const done = (answered: boolean): void => {
-      socket.destroy();
-      resolve(answered);
-    };
-    socket.once("connect", () => {
-      done(true);
-    });
-    // ECONNREFUSED: nobody listens. Anything else (EACCES, EAGAIN of a full backlog) leaves it to its owner.
-    socket.once("error", (error: NodeJS.ErrnoException) => {
-      done(error.code !== "ECONNREFUSED" && error.code !== "ENOENT");
-    });
-  });
+async function isAnswered(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch (error) {
+    // What is left of a service that is gone refuses; anything else is for the person who started us to see.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ECONNREFUSED" || code === "ENOENT") return false;
+    throw error;
+  } finally {
+    socket.destroy();
+  }
 }
 
 const run = promisify(execFile);
