@@ -1,0 +1,169 @@
+//! Whether a reported latency is true.
+
+use std::collections::HashMap;
+
+use latscope_events::metric::{TCP_HANDSHAKE_LOCAL, TCP_HANDSHAKE_REMOTE, TCP_RTT};
+use latscope_matching::segment::{ACK, SYN};
+
+use crate::packet::{Capture, Packet};
+
+/// A latency as reported, in the capture's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Report {
+    /// When it ended, ns.
+    pub end_ns: u64,
+    /// The latency, ns.
+    pub latency_ns: u64,
+    /// Flow.
+    pub flow: u32,
+    /// Side that sent the measured packet.
+    pub side: u8,
+    /// `latscope_events::metric` number.
+    pub metric: u8,
+    /// `latscope_events::metric::quality` bits, without those of the place.
+    pub quality: u16,
+}
+
+/// What a report is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The time from a packet to the packet that the other host sent because of it.
+    True,
+    /// Flagged as such: the acknowledgement covers an unambiguous segment and a later one. The time may include the wait for
+    /// that.
+    Covering,
+    /// The answer itself never passed the monitor, a later packet repeats what it says. No monitor can tell.
+    Repeated,
+    /// Not a round trip.
+    False(&'static str),
+}
+
+/// Knows a capture.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    capture: &'a Capture,
+    at: HashMap<u64, u32>,
+    /// Packets of each flow, in order.
+    flows: HashMap<u32, Vec<u32>>,
+}
+
+impl<'a> Judge<'a> {
+    /// Prepares to judge reports about `capture`.
+    #[must_use]
+    pub fn new(capture: &'a Capture) -> Self {
+        let mut flows: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut at = HashMap::new();
+        for (index, packet) in capture.packets.iter().enumerate() {
+            flows.entry(packet.flow).or_default().push(index as u32);
+            at.insert(packet.time_ns, index as u32);
+        }
+        Self { capture, at, flows }
+    }
+
+    /// Judges one report.
+    #[must_use]
+    pub fn of(&self, report: &Report) -> Verdict {
+        let (Some(end), Some(start)) = (
+            self.packet(report.end_ns, report.flow),
+            self.packet(report.end_ns.wrapping_sub(report.latency_ns), report.flow),
+        ) else {
+            return Verdict::False("no packet passed at the start or at the end");
+        };
+        let (start_packet, end_packet) = (self.get(start), self.get(end));
+        if start_packet.side != report.side || end_packet.side == report.side {
+            return Verdict::False("wrong direction");
+        }
+        match report.metric {
+            TCP_HANDSHAKE_REMOTE => self.remote(report, start, end),
+            TCP_HANDSHAKE_LOCAL => {
+                if start_packet.flags & (SYN | ACK) == SYN | ACK && end_packet.flags & SYN == 0 {
+                    answer(start, end_packet)
+                } else {
+                    Verdict::False("no SYN-ACK and its ACK")
+                }
+            }
+            TCP_RTT => self.round_trip(report, start, end),
+            _ => Verdict::False("nothing of this metric happened"),
+        }
+    }
+
+    fn packet(&self, time_ns: u64, flow: u32) -> Option<u32> {
+        let index = *self.at.get(&time_ns)?;
+        (self.get(index).flow == flow).then_some(index)
+    }
+
+    fn get(&self, index: u32) -> &Packet {
+        &self.capture.packets[index as usize]
+    }
+
+    fn remote(&self, report: &Report, start: u32, end: u32) -> Verdict {
+        use latscope_events::metric::quality::SYN_RETRANSMITTED;
+        let (syn, syn_ack) = (self.get(start), self.get(end));
+        if syn.flags & (SYN | ACK) != SYN || syn_ack.flags & (SYN | ACK) != SYN | ACK {
+            return Verdict::False("no SYN and its SYN-ACK");
+        }
+        let first = self.flows[&report.flow]
+            .iter()
+            .find(|index| self.get(**index).flags & (SYN | ACK) == SYN);
+        if first != Some(&start) {
+            return Verdict::False("not from the first SYN");
+        }
+        if report.quality & SYN_RETRANSMITTED != 0 {
+            return Verdict::True;
+        }
+        answer(start, syn_ack)
+    }
+
+    fn round_trip(&self, report: &Report, start: u32, end: u32) -> Verdict {
+        use latscope_events::metric::quality::MAY_INCLUDE_ACK_DELAY;
+        let (data, ack) = (self.get(start), self.get(end));
+        if data.taken() == 0 || data.flags & SYN != 0 || ack.flags & ACK == 0 {
+            return Verdict::False("no data and its acknowledgement");
+        }
+        if ack.ack < data.end() {
+            return Verdict::False("the data is not acknowledged");
+        }
+        match answer(start, ack) {
+            Verdict::False(reason) if report.quality & MAY_INCLUDE_ACK_DELAY != 0 => {
+                if self.is_ambiguous(start, end) {
+                    Verdict::False("bytes sent again, or held up by such")
+                } else if ack.ack == data.end() {
+                    Verdict::False(reason)
+                } else {
+                    Verdict::Covering
+                }
+            }
+            Verdict::False(reason) if ack.ack > data.end() && ack.echoed == Some(start) => {
+                let _ = reason;
+                Verdict::False("it may include an ACK's delay, without saying so")
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Whether the data, or anything before it, was sent while it waited for its acknowledgement: a second copy of it, or
+    /// something it may have had to wait for.
+    fn is_ambiguous(&self, start: u32, end: u32) -> bool {
+        let data = self.get(start);
+        let flow = &self.flows[&data.flow];
+        let from = flow.partition_point(|index| *index <= start);
+        flow[from..]
+            .iter()
+            .take_while(|index| **index < end)
+            .map(|index| self.get(*index))
+            .any(|it| it.side == data.side && it.taken() > 0 && it.start < data.end())
+    }
+}
+
+/// Whether `packet` is what was sent because of the arrival of packet `start`.
+fn answer(start: u32, packet: &Packet) -> Verdict {
+    if packet.trigger == Some(start) {
+        Verdict::True
+    } else if packet.cause != Some(start) {
+        Verdict::False("the answer is to another packet")
+    } else if packet.first_answer {
+        Verdict::True
+    } else {
+        Verdict::Repeated
+    }
+}
