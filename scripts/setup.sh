@@ -96,11 +96,12 @@ if ! is_done npm "$npm_hash" || [ ! -d node_modules ]; then
   remember npm "$npm_hash"
 fi
 
-build_hash=$(hash_of Cargo.toml Cargo.lock package-lock.json tsconfig*.json proto kernel-rs service clients test)
-if ! is_done build "$build_hash" || [ ! -e kernel-rs/addon/latscope.node ] || [ ! -d service/dist ] || [ ! -d clients/cli/dist ]; then
+build_inputs=(Cargo.toml Cargo.lock package-lock.json tsconfig*.json proto kernel-rs service clients test)
+if ! is_done build "$(hash_of "${build_inputs[@]}")" || [ ! -e kernel-rs/addon/latscope.node ] || [ ! -d service/dist ] || [ ! -d clients/cli/dist ]; then
   setup_step cargo npm run build --workspace @latscope/addon
   setup_step tsc npx --no-install tsc --build
-  remember build "$build_hash"
+  # Taken anew: the build writes the addon's types.
+  remember build "$(hash_of "${build_inputs[@]}")"
 fi
 
 if [ "$level" = test ]; then
