@@ -3,7 +3,12 @@
 
 /** The eBPF side of the service; one for each process. */
 export declare class Collector {
-  /** Opens the collector. Loads nothing yet. */
+  /**
+   * Opens the collector. Loads nothing yet.
+   *
+   * # Errors
+   * `FIELD_INVALID` in builds for benches, of what they are told to make up.
+   */
   static open(options: CollectorOptions): Collector
   /**
    * `NodeCapabilities`.
@@ -23,24 +28,24 @@ export declare class Collector {
    * Checks a `SessionSpec` and attaches nothing. Returns the effective `SessionSpec`.
    *
    * # Errors
-   * Every wrong field at once.
+   * Every wrong field at once; `CLOSED`.
    */
   check(spec: Buffer): Promise<Buffer>
   /**
    * Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
    *
    * # Errors
-   * As [`Collector::check`], and what the kernel refuses; nothing stays attached then.
+   * As `check`, and what the kernel refuses; nothing stays attached then.
    */
   start(id: string, spec: Buffer): Promise<SessionHandle>
-  /** Lets everything go. Idempotent. */
+  /** Detaches everything. Idempotent. */
   close(): void
 }
 
 /** One reader of a session's log. */
 export declare class ReaderHandle {
   /**
-   * One encoded `StreamSamplesResponse`, or null after End. At most one call under way.
+   * One encoded `StreamSamplesResponse`, or null after End and after `close`. At most one call under way.
    *
    * # Errors
    * `NEXT_CONCURRENT`; `READER_TOO_SLOW` under the policy `DISCONNECT`.
@@ -66,35 +71,25 @@ export declare class SessionHandle {
    * `SessionStats`.
    *
    * # Errors
-   * None but `INTERNAL`.
+   * `CLOSED`.
    */
   stats(): Promise<Buffer>
   /**
    * New filters, exclude, collection and limits. Returns the effective `SessionSpec`.
    *
    * # Errors
-   * Every wrong field at once; the old spec stays in force then.
+   * Every wrong field at once; the old spec stays in force then. `CLOSED`, also once it is stopped.
    */
   update(spec: Buffer): Promise<Buffer>
-  /**
-   * The next `SessionChange` that the collector itself decided on; null once closed.
-   *
-   * # Errors
-   * None.
-   */
+  /** The next `SessionChange`; null once closed. */
   changes(): Promise<Buffer | null>
-  /**
-   * Detaches; the log stays readable. `reason` is the `EndReason` for its readers. Idempotent.
-   *
-   * # Errors
-   * None but `INTERNAL`.
-   */
+  /** Detaches; the log stays readable. `reason` is the `EndReason` for its readers. Idempotent. */
   stop(reason: number): Promise<void>
   /**
    * A reader for a `StreamSamplesRequest`.
    *
    * # Errors
-   * Every wrong field at once.
+   * Every wrong field at once; `CLOSED`.
    */
   reader(request: Buffer, header: ReaderHeader): ReaderHandle
   /** Frees the log; readers get End. Idempotent. */

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use latscope_collector::proto::SessionSpec;
+use latscope_collector::{collector, failure::Failure, proto::SessionSpec};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use prost::Message as _;
 
-use crate::{failure::malformed, runtime::blocking, session::SessionHandle};
+use crate::{
+    failure::{Answer, Thrown, malformed},
+    runtime::blocking,
+    session::SessionHandle,
+};
 
 /// Fixed for the life of a collector.
 #[napi(object)]
@@ -19,27 +23,29 @@ pub struct CollectorOptions {
 /// The eBPF side of the service; one for each process.
 #[napi]
 pub struct Collector {
-    inner: Arc<latscope_collector::collector::Collector>,
+    inner: Arc<collector::Collector>,
 }
 
 #[napi]
 impl Collector {
     /// Opens the collector. Loads nothing yet.
+    ///
+    /// # Errors
+    /// `FIELD_INVALID` in builds for benches, of what they are told to make up.
     #[napi(factory)]
-    #[must_use]
-    pub fn open(options: CollectorOptions) -> Self {
-        let inner = latscope_collector::collector::Collector::open(options.node);
-        Self {
+    pub fn open(options: CollectorOptions) -> Result<Self, Thrown> {
+        let inner = open(options.node).map_err(|failure| crate::failure::thrown(&failure))?;
+        Ok(Self {
             inner: Arc::new(inner),
-        }
+        })
     }
 
     /// `NodeCapabilities`.
     ///
     /// # Errors
     /// `CLOSED`.
-    #[napi]
-    pub async fn capabilities(&self) -> napi::Result<Buffer> {
+    #[napi(ts_return_type = "Promise<Buffer>")]
+    pub async fn capabilities(&self) -> Answer<Buffer> {
         let inner = self.inner.clone();
         blocking(move || inner.capabilities().map(|it| it.encode_to_vec().into())).await
     }
@@ -48,8 +54,8 @@ impl Collector {
     ///
     /// # Errors
     /// `CLOSED`.
-    #[napi]
-    pub async fn status(&self) -> napi::Result<Buffer> {
+    #[napi(ts_return_type = "Promise<Buffer>")]
+    pub async fn status(&self) -> Answer<Buffer> {
         let inner = self.inner.clone();
         blocking(move || inner.status().map(|it| it.encode_to_vec().into())).await
     }
@@ -57,40 +63,53 @@ impl Collector {
     /// Checks a `SessionSpec` and attaches nothing. Returns the effective `SessionSpec`.
     ///
     /// # Errors
-    /// Every wrong field at once.
-    #[napi]
-    pub async fn check(&self, spec: Buffer) -> napi::Result<Buffer> {
-        let (inner, spec) = (self.inner.clone(), decode(&spec)?);
-        blocking(move || {
-            inner
-                .check(&spec)
-                .map(|it| it.effective.encode_to_vec().into())
-        })
-        .await
+    /// Every wrong field at once; `CLOSED`.
+    #[napi(ts_return_type = "Promise<Buffer>")]
+    pub async fn check(&self, spec: Buffer) -> Answer<Buffer> {
+        let inner = self.inner.clone();
+        let spec = decode(&spec);
+        blocking(move || Ok(inner.check(&spec?)?.effective.encode_to_vec().into())).await
     }
 
     /// Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
     ///
     /// # Errors
-    /// As [`Collector::check`], and what the kernel refuses; nothing stays attached then.
-    #[napi]
-    pub async fn start(&self, id: String, spec: Buffer) -> napi::Result<SessionHandle> {
-        let (inner, spec) = (self.inner.clone(), decode(&spec)?);
-        let session = blocking(move || inner.start(&spec)).await?;
-        Ok(SessionHandle::new(id, session))
+    /// As `check`, and what the kernel refuses; nothing stays attached then.
+    #[napi(ts_return_type = "Promise<SessionHandle>")]
+    pub async fn start(&self, id: String, spec: Buffer) -> Answer<SessionHandle> {
+        let inner = self.inner.clone();
+        let spec = decode(&spec);
+        blocking(move || Ok(SessionHandle::new(id, inner.start(&spec?)?))).await
     }
 
-    /// Lets everything go. Idempotent.
+    /// Detaches everything. Idempotent.
     #[napi]
     pub fn close(&self) {
         self.inner.close();
     }
 }
 
-/// The spec in `bytes`.
-///
-/// # Errors
-/// `MESSAGE_MALFORMED`.
-pub(crate) fn decode(bytes: &[u8]) -> napi::Result<SessionSpec> {
+#[cfg(not(feature = "synthetic"))]
+#[expect(clippy::unnecessary_wraps, reason = "the other build can fail")]
+fn open(node: String) -> Result<collector::Collector, Failure> {
+    Ok(collector::Collector::open(node))
+}
+
+/// What `LATSCOPE_SYNTHETIC` says is made up; without it, the kernel is measured.
+#[cfg(feature = "synthetic")]
+fn open(node: String) -> Result<collector::Collector, Failure> {
+    use latscope_collector::{engine::synthetic::Synthetic, metric::EngineKind};
+    let Ok(text) = std::env::var("LATSCOPE_SYNTHETIC") else {
+        return Ok(collector::Collector::open(node));
+    };
+    let engine = Arc::new(Synthetic::parse(&text)?);
+    Ok(collector::Collector::new(
+        node,
+        vec![(EngineKind::Packet, engine)],
+    ))
+}
+
+/// The spec in `bytes`, or `MESSAGE_MALFORMED`.
+pub(crate) fn decode(bytes: &[u8]) -> Result<SessionSpec, Failure> {
     SessionSpec::decode(bytes).map_err(|error| malformed("SessionSpec", &error))
 }

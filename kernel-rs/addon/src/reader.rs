@@ -7,7 +7,7 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use prost::Message as _;
 
-use crate::{failure::error, session::end_reason};
+use crate::{failure::Answer, session::end_reason};
 
 /// One reader of a session's log.
 #[napi]
@@ -25,17 +25,14 @@ impl ReaderHandle {
 
 #[napi]
 impl ReaderHandle {
-    /// One encoded `StreamSamplesResponse`, or null after End. At most one call under way.
+    /// One encoded `StreamSamplesResponse`, or null after End and after `close`. At most one call under way.
     ///
     /// # Errors
     /// `NEXT_CONCURRENT`; `READER_TOO_SLOW` under the policy `DISCONNECT`.
-    #[napi]
-    pub async fn next(&self) -> napi::Result<Option<Buffer>> {
+    #[napi(ts_return_type = "Promise<Buffer | null>")]
+    pub async fn next(&self) -> Answer<Option<Buffer>> {
         let inner = self.inner.clone();
-        match inner.next().await {
-            Ok(message) => Ok(message.map(Buffer::from)),
-            Err(failure) => Err(error(&failure)),
-        }
+        Answer(inner.next().await.map(|message| message.map(Buffer::from)))
     }
 
     /// Makes the next message an End with this `EndReason`.

@@ -13,7 +13,7 @@ use prost::Message as _;
 
 use crate::{
     collector::decode,
-    failure::{error, malformed},
+    failure::{Answer, Thrown, malformed, thrown},
     reader::ReaderHandle,
     runtime::blocking,
 };
@@ -73,42 +73,37 @@ impl SessionHandle {
     /// `SessionStats`.
     ///
     /// # Errors
-    /// None but `INTERNAL`.
-    #[napi]
-    pub async fn stats(&self) -> napi::Result<Buffer> {
+    /// `CLOSED`.
+    #[napi(ts_return_type = "Promise<Buffer>")]
+    pub async fn stats(&self) -> Answer<Buffer> {
         let inner = self.inner.clone();
-        blocking(move || Ok(inner.stats().encode_to_vec().into())).await
+        blocking(move || Ok(inner.stats()?.encode_to_vec().into())).await
     }
 
     /// New filters, exclude, collection and limits. Returns the effective `SessionSpec`.
     ///
     /// # Errors
-    /// Every wrong field at once; the old spec stays in force then.
-    #[napi]
-    pub async fn update(&self, spec: Buffer) -> napi::Result<Buffer> {
-        let (inner, spec) = (self.inner.clone(), decode(&spec)?);
-        blocking(move || inner.update(&spec).map(|it| it.encode_to_vec().into())).await
+    /// Every wrong field at once; the old spec stays in force then. `CLOSED`, also once it is stopped.
+    #[napi(ts_return_type = "Promise<Buffer>")]
+    pub async fn update(&self, spec: Buffer) -> Answer<Buffer> {
+        let inner = self.inner.clone();
+        let spec = decode(&spec);
+        blocking(move || Ok(inner.update(&spec?)?.encode_to_vec().into())).await
     }
 
-    /// The next `SessionChange` that the collector itself decided on; null once closed.
-    ///
-    /// # Errors
-    /// None.
-    #[napi]
-    pub async fn changes(&self) -> napi::Result<Option<Buffer>> {
+    /// The next `SessionChange`; null once closed.
+    #[napi(ts_return_type = "Promise<Buffer | null>")]
+    pub async fn changes(&self) -> Answer<Option<Buffer>> {
         let inner = self.inner.clone();
-        Ok(inner
+        Answer(Ok(inner
             .next_change()
             .await
-            .map(|it| it.encode_to_vec().into()))
+            .map(|it| it.encode_to_vec().into())))
     }
 
     /// Detaches; the log stays readable. `reason` is the `EndReason` for its readers. Idempotent.
-    ///
-    /// # Errors
-    /// None but `INTERNAL`.
-    #[napi]
-    pub async fn stop(&self, reason: i32) -> napi::Result<()> {
+    #[napi(ts_return_type = "Promise<void>")]
+    pub async fn stop(&self, reason: i32) -> Answer<()> {
         let inner = self.inner.clone();
         blocking(move || {
             inner.stop(end_reason(reason));
@@ -120,20 +115,23 @@ impl SessionHandle {
     /// A reader for a `StreamSamplesRequest`.
     ///
     /// # Errors
-    /// Every wrong field at once.
+    /// Every wrong field at once; `CLOSED`.
     #[napi]
-    pub fn reader(&self, request: Buffer, header: ReaderHeader) -> napi::Result<ReaderHandle> {
-        let request = StreamSamplesRequest::decode(&request[..])
-            .map_err(|error| malformed("StreamSamplesRequest", &error))?;
-        Reader::open(self.inner.clone(), &request, &header.node, &header.session)
+    pub fn reader(&self, request: Buffer, header: ReaderHeader) -> Result<ReaderHandle, Thrown> {
+        StreamSamplesRequest::decode(&request[..])
+            .map_err(|error| malformed("StreamSamplesRequest", &error))
+            .and_then(|request| {
+                Reader::open(self.inner.clone(), &request, &header.node, &header.session)
+            })
             .map(ReaderHandle::new)
-            .map_err(|failure| error(&failure))
+            .map_err(|failure| thrown(&failure))
     }
 
     /// Frees the log; readers get End. Idempotent.
     #[napi]
     pub fn close(&self) {
-        // Detaching waits for the kernel.
+        // Closed for all who ask from now on; detaching, which waits for the kernel, is done elsewhere.
+        self.inner.begin_close();
         let inner = self.inner.clone();
         napi::bindgen_prelude::spawn_blocking(move || inner.close());
     }

@@ -1,8 +1,11 @@
 //! The way in: engines of this host, and the sessions they serve.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::{Arc, Weak},
+};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     engine::Engine,
@@ -21,6 +24,7 @@ pub type Engines = Vec<(EngineKind, Arc<dyn Engine>)>;
 pub struct Collector {
     node: String,
     engines: RwLock<Option<Engines>>,
+    sessions: Mutex<Vec<Weak<Session>>>,
 }
 
 impl std::fmt::Debug for Collector {
@@ -48,6 +52,7 @@ impl Collector {
         Self {
             node,
             engines: RwLock::new(Some(engines)),
+            sessions: Mutex::default(),
         }
     }
 
@@ -132,12 +137,24 @@ impl Collector {
     pub fn start(&self, spec: &SessionSpec) -> Result<Arc<Session>, Failure> {
         let spec = spec::check(spec)?;
         let engines = self.engines_of(&spec)?;
-        Session::start(engines.iter().map(|it| &**it), spec)
+        let session = Session::start(engines.iter().map(|it| &**it), spec)?;
+        let mut sessions = self.sessions.lock();
+        sessions.retain(|it| it.strong_count() > 0);
+        sessions.push(Arc::downgrade(&session));
+        drop(sessions);
+        if self.engines.read().is_none() {
+            session.close();
+        }
+        Ok(session)
     }
 
-    /// Lets the engines go; sessions that still run are detached when they are dropped. Idempotent.
+    /// Closes every session and lets the engines go. Idempotent.
     pub fn close(&self) {
         self.engines.write().take();
+        let sessions = std::mem::take(&mut *self.sessions.lock());
+        for session in sessions.iter().filter_map(Weak::upgrade) {
+            session.close();
+        }
     }
 
     fn engines(&self) -> Result<Engines, Failure> {

@@ -4,7 +4,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
 };
 
@@ -31,13 +31,13 @@ pub struct Session {
     readers: AtomicU32,
     changes_told: AtomicUsize,
     changed: Arc<Notify>,
+    closed: AtomicBool,
 }
 
 struct Inner {
     spec: Checked,
     attachments: Vec<Box<dyn Attachment>>,
     stopped: bool,
-    closed: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -92,11 +92,11 @@ impl Session {
                 spec,
                 attachments,
                 stopped: false,
-                closed: false,
             }),
             readers: AtomicU32::new(0),
             changes_told: AtomicUsize::new(0),
             changed,
+            closed: AtomicBool::new(false),
         }))
     }
 
@@ -143,11 +143,14 @@ impl Session {
     }
 
     /// Totals, programs, kernel memory, readers.
-    #[must_use]
-    pub fn stats(&self) -> SessionStats {
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn stats(&self) -> Result<SessionStats, Failure> {
+        self.check_open()?;
         let totals = Some(self.totals());
         let inner = self.inner.lock();
-        SessionStats {
+        Ok(SessionStats {
             totals,
             programs: inner
                 .attachments
@@ -160,7 +163,7 @@ impl Session {
                 .map(|it| it.kernel_memory_bytes())
                 .sum(),
             subscribers: self.readers.load(Ordering::Relaxed),
-        }
+        })
     }
 
     /// Takes over filters, exclude, collection and limits.
@@ -169,6 +172,7 @@ impl Session {
     /// Those of [`spec::check`], `INVALID_ARGUMENT` where a field is fixed at creation, those of the engines; the old spec
     /// stays in force then.
     pub fn update(&self, spec: &SessionSpec) -> Result<SessionSpec, Failure> {
+        self.check_open()?;
         let spec = spec::check(spec)?;
         let mut inner = self.inner.lock();
         if inner.stopped {
@@ -201,7 +205,7 @@ impl Session {
                 self.changes_told.store(number + 1, Ordering::Relaxed);
                 return Some(change);
             }
-            if self.inner.lock().closed {
+            if self.closed.load(Ordering::Acquire) {
                 return None;
             }
             self.changed.notified().await;
@@ -227,11 +231,25 @@ impl Session {
         self.log.end(reason);
     }
 
+    /// From now on whoever asks hears `CLOSED`; what is attached stays so until [`Session::close`].
+    pub fn begin_close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
     /// Stops, and gives the samples up: readers hear `SESSION_DELETED`. Idempotent.
     pub fn close(&self) {
+        self.begin_close();
         self.stop(EndReason::SessionDeleted);
-        self.inner.lock().closed = true;
         self.log.close();
+    }
+
+    /// # Errors
+    /// `CLOSED`.
+    pub(crate) fn check_open(&self) -> Result<(), Failure> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Failure::new(Reason::Closed, "the session is closed"));
+        }
+        Ok(())
     }
 
     pub(crate) fn log(&self) -> &Arc<SessionLog> {

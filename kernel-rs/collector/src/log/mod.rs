@@ -343,7 +343,12 @@ impl Inner {
         self.change(SessionState::Stopped, StopReason::MaxSamples.as_str_name());
     }
 
+    /// A session stops once, for the first reason.
     fn change(&mut self, state: SessionState, reason: &str) {
+        let stopped = |it: &SessionChange| it.state == SessionState::Stopped as i32;
+        if self.changes.last().is_some_and(stopped) {
+            return;
+        }
         self.changes.push(SessionChange {
             state: state as i32,
             reason: reason.into(),

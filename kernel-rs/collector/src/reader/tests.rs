@@ -727,6 +727,10 @@ fn the_session_limit_is_exact_and_told() {
         (totals.measured, totals.delivered, totals.aggregated_only),
         (8, 5, 3)
     );
+    session.stop(EndReason::SessionStopped);
+    assert_eq!(client.drain(), Outcome::Done);
+    let told = client.events().iter().filter(|it| **it == "change").count();
+    assert_eq!(told, 1);
     let change = session.log().nth_change(0).unwrap();
     assert_eq!(
         (change.state, &*change.reason),
@@ -911,7 +915,7 @@ async fn next_waits_for_samples_and_for_nobody_else() {
         latencies(&StreamSamplesResponse::decode(&message[..]).unwrap()),
         [0]
     );
-    assert_eq!(session.stats().subscribers, 1);
+    assert_eq!(session.stats().unwrap().subscribers, 1);
 }
 
 #[tokio::test]
@@ -932,7 +936,7 @@ async fn close_answers_a_pending_next() {
     assert_eq!(waiting.await.unwrap(), Ok(None));
     assert_eq!(reader.next().await, Ok(None));
     drop(reader);
-    assert_eq!(session.stats().subscribers, 0);
+    assert_eq!(session.stats().unwrap().subscribers, 0);
 }
 
 #[tokio::test]
