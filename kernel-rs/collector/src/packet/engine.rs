@@ -1,6 +1,9 @@
 //! Sessions in, generations out: who is measured for, where the programs sit, and when a bank may be written again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use latscope_events::{SESSIONS, class::ClassStats, flow::GROUPS};
 use parking_lot::Mutex;
@@ -12,6 +15,7 @@ use super::{
     capability,
     interface::{self, Interface},
     lane::{self, Lane},
+    monitor::Monitor,
     object::{Clock, Object},
     plan::{self, Placed},
     reader::Reader,
@@ -41,7 +45,7 @@ impl PacketEngine {
 
 impl Engine for PacketEngine {
     fn capabilities(&self) -> Vec<Capability> {
-        let outcome = match open(&mut self.state.lock()) {
+        let outcome = match open(&mut self.state.lock(), &self.state) {
             Ok(state) => capability::tried(&mut state.object),
             Err(failure) => Err(failure.message().to_owned()),
         };
@@ -61,14 +65,17 @@ impl Engine for PacketEngine {
     ) -> Result<Box<dyn Attachment>, Failure> {
         self.check(spec)?;
         let mut state = self.state.lock();
-        let id = open(&mut state)?.join(spec, log)?;
+        let id = open(&mut state, &self.state)?.join(spec, log)?;
         Ok(Box::new(PacketAttachment::new(self.state.clone(), id)))
     }
 }
 
-fn open(state: &mut Option<State>) -> Result<&mut State, Failure> {
+fn open<'a>(
+    state: &'a mut Option<State>,
+    shared: &Arc<Mutex<Option<State>>>,
+) -> Result<&'a mut State, Failure> {
     if state.is_none() {
-        *state = Some(State::open()?);
+        *state = Some(State::open(Arc::downgrade(shared))?);
     }
     state
         .as_mut()
@@ -86,10 +93,11 @@ pub(super) struct State {
     generation: u32,
     /// Whether the bank that is not in use holds counters that are not in the books yet.
     unfolded: bool,
+    _monitor: Monitor,
 }
 
 impl State {
-    fn open() -> Result<Self, Failure> {
+    fn open(shared: Weak<Mutex<Option<Self>>>) -> Result<Self, Failure> {
         let mut object = Object::open(Clock::Kernel)?;
         let (ring, wake) = object.take_ring()?;
         Ok(Self {
@@ -101,6 +109,14 @@ impl State {
             next_id: 0,
             generation: 0,
             unfolded: false,
+            _monitor: Monitor::start(move || {
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                if let Some(state) = shared.lock().as_mut() {
+                    state.follow_interfaces();
+                }
+            })?,
         })
     }
 
@@ -135,7 +151,7 @@ impl State {
                 spec,
             },
         );
-        if let Err(failure) = self.reconcile().and_then(|()| self.publish(None)) {
+        if let Err(failure) = self.reconcile().and_then(|_| self.publish(None)) {
             self.leave(id);
             return Err(failure);
         }
@@ -269,27 +285,35 @@ impl State {
         self.object.classes(self.generation & 1)
     }
 
-    /// Attaches and detaches so that exactly the interfaces that some member looks at are watched.
-    fn reconcile(&mut self) -> Result<(), Failure> {
+    /// Attaches and detaches so that exactly the interfaces that some member looks at are watched. Whether any went.
+    fn reconcile(&mut self) -> Result<bool, Failure> {
         let all = interface::list()?;
         let mut wanted: HashMap<u32, (Interface, u32)> = HashMap::new();
         for (group, view) in self.groups.iter().enumerate() {
             let Some(view) = view else {
                 continue;
             };
-            for interface in interface::chosen(&all, &view.interfaces)? {
+            for interface in interface::matching(&all, &view.interfaces) {
                 wanted.entry(interface.index).or_insert((interface, 0)).1 |= 1 << group;
             }
         }
+        let attached = &self.attached;
+        // The names of interfaces that went the last time: their samples are in the logs by now.
+        self.reader
+            .route(|routes| routes.names.retain(|index, _| attached.contains_key(index)));
         let gone: Vec<u32> = self
             .attached
-            .keys()
-            .filter(|index| !wanted.contains_key(index))
-            .copied()
+            .iter()
+            .filter(|(index, it)| {
+                wanted
+                    .get(index)
+                    .is_none_or(|(now, _)| now.raw != it.interface.raw)
+            })
+            .map(|(index, _)| *index)
             .collect();
-        for index in gone {
-            self.attached.remove(&index);
-            self.object.write_interface(index, 0)?;
+        for index in &gone {
+            self.attached.remove(index);
+            self.object.write_interface(*index, 0)?;
         }
         for (index, (interface, groups)) in wanted {
             self.object.write_interface(index, groups)?;
@@ -298,12 +322,22 @@ impl State {
                     .names
                     .insert(index, interface.name.clone().into_bytes().into());
             });
-            if !self.attached.contains_key(&index) {
-                self.attached
-                    .insert(index, attach::attach(&mut self.object, &interface)?);
+            if let Some(attached) = self.attached.get_mut(&index) {
+                attached.interface = interface;
+            } else {
+                let attached = attach::attach(&mut self.object, &interface)?;
+                self.attached.insert(index, attached);
             }
         }
-        Ok(())
+        Ok(!gone.is_empty())
+    }
+
+    /// Follows the host's interfaces as they come and go. A flow whose home went finds another with its next packet.
+    pub(super) fn follow_interfaces(&mut self) {
+        // An interface that goes while it is being attached to is not there the next time, which has been told already.
+        if matches!(self.reconcile(), Ok(true)) {
+            let _ = self.publish(None);
+        }
     }
 
     /// The group of a view, a new one if need be.

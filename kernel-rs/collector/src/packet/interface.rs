@@ -84,8 +84,12 @@ pub(super) fn chosen(
             failure.with_violation(format!("spec.interfaces[{place}]"), describe(name))
         }));
     }
-    Ok(all
-        .iter()
+    Ok(matching(all, patterns))
+}
+
+/// As [`chosen`], where a name that no interface bears is one to wait for.
+pub(super) fn matching(all: &[Interface], patterns: &[InterfacePattern]) -> Vec<Interface> {
+    all.iter()
         .filter(|it| {
             if patterns.is_empty() {
                 it.up
@@ -94,7 +98,7 @@ pub(super) fn chosen(
             }
         })
         .cloned()
-        .collect())
+        .collect()
 }
 
 #[cfg(test)]

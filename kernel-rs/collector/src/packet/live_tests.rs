@@ -230,6 +230,53 @@ fn the_rate_cap_drops_and_counts() {
     });
 }
 
+fn ip(arguments: &str) {
+    let done = Command::new("ip")
+        .args(arguments.split(' '))
+        .status()
+        .unwrap();
+    assert!(done.success(), "ip {arguments}");
+}
+
+/// Waits until `done`, which another thread brings about.
+fn until(what: &str, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn interfaces_that_come_and_go_are_followed() {
+    alone(|| {
+        let collector = collector();
+        let session = collector.start(&tcp_spec(None)).unwrap();
+        let attached = || session.stats().unwrap().programs[0].attached_to.clone();
+        assert_eq!(attached(), "tcx ingress: lo");
+        ip("link add v0 type veth peer name v1");
+        ip("link set v0 up");
+        ip("link set v1 up");
+        until("both are attached to", || {
+            attached() == "tcx ingress: lo, v0, v1"
+        });
+        ip("link set v1 down");
+        until("one that is down is left", || {
+            attached() == "tcx ingress: lo, v0"
+        });
+        ip("link del v0");
+        until("one that is gone is forgotten", || {
+            attached() == "tcx ingress: lo"
+        });
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        talk(&server, 1);
+        session.stop(EndReason::SessionStopped);
+        let (samples, _, totals) = all_of(&session);
+        assert_eq!(count(&samples, Metric::TcpHandshakeRemote), 1);
+        assert_eq!(totals.measured, samples.len() as u64);
+    });
+}
+
 #[test]
 fn a_quiet_session_knows_how_far_it_is() {
     alone(|| {

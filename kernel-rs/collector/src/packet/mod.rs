@@ -14,6 +14,7 @@ mod interface;
 mod lane;
 #[cfg(test)]
 mod live_tests;
+mod monitor;
 mod object;
 mod plan;
 mod prefix;
