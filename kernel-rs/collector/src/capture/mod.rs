@@ -17,4 +17,3 @@ mod source;
 
 pub use account::Account;
 pub use replay::{Capture, Form, Options};
-

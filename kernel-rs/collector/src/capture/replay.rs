@@ -32,6 +32,9 @@ pub struct Options {
     pub local: Vec<Cidr>,
     /// Measure inside tunnels, not their outer packets.
     pub inner: bool,
+    /// Packets of different VLANs can be of one flow: what a capture needs that was made where only one direction bears a
+    /// tag, or each bears another.
+    pub ignore_vlan: bool,
     /// What [`Capture::next`] returns.
     pub form: Form,
 }
@@ -80,7 +83,7 @@ impl Capture {
         Ok(Self {
             file,
             bytes,
-            replay: Replay::open(options.inner)?,
+            replay: Replay::open(options.inner, options.ignore_vlan)?,
             sides: Sides::new(options.local),
             form: options.form,
             counter: Counter::default(),

@@ -47,21 +47,22 @@ const WHOLE: usize = 14 + 40;
 const IFINDEX: u32 = 1;
 
 impl Replay {
-    /// Loads the programs, for every metric and without filters; they look at the innermost IP header, or the outermost.
+    /// Loads the programs, for every metric and without filters; they look at the innermost IP header, or the outermost,
+    /// and take packets of different VLANs for one flow, or for several.
     ///
     /// # Errors
     /// What the kernel refuses; needs the privileges of a session.
-    pub fn open(inner: bool) -> Result<Self, Failure> {
+    pub fn open(inner: bool, ignore_vlan: bool) -> Result<Self, Failure> {
         let everything = Lane {
             metrics: u32::MAX,
             filters: Vec::new(),
             exclude: Vec::new(),
             cap: 0,
         };
-        Self::with_lanes(&[everything], inner)
+        Self::with_lanes(&[everything], Look { inner, ignore_vlan })
     }
 
-    fn with_lanes(lanes: &[Lane], inner: bool) -> Result<Self, Failure> {
+    fn with_lanes(lanes: &[Lane], look: Look) -> Result<Self, Failure> {
         const GENERATION: u32 = 1;
         let mut object = Object::open(Clock::Capture)?;
         let (ring, wake) = object.take_ring()?;
@@ -71,10 +72,7 @@ impl Replay {
             .map(|(bit, lane)| Placed {
                 bit: bit as u32,
                 group: 0,
-                look: Look {
-                    inner,
-                    ignore_vlan: false,
-                },
+                look,
                 lane,
             })
             .collect();

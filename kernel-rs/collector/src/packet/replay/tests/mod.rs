@@ -31,7 +31,7 @@ impl Bench {
 
     fn looking(inner: bool) -> Self {
         Self {
-            replay: Replay::open(inner).expect("needs root and BPF"),
+            replay: Replay::open(inner, false).expect("needs root and BPF"),
         }
     }
 

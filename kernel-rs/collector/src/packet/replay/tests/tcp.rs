@@ -33,7 +33,7 @@ struct Out {
 impl Wire {
     fn new() -> Self {
         Self {
-            replay: Replay::open(false).expect("needs root and BPF"),
+            replay: Replay::open(false, false).expect("needs root and BPF"),
             ipv6: false,
             ports: (40000, 80),
         }
