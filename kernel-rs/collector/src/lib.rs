@@ -7,6 +7,7 @@ pub mod collector;
 mod encode;
 pub mod engine;
 pub mod failure;
+pub mod histogram;
 pub mod log;
 pub mod metric;
 pub mod packet;
