@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 
-import { output } from "./command.js";
+import { run } from "./command.js";
 
 /** Kernel ids of eBPF objects. */
 export interface BpfObjects {
@@ -20,21 +20,23 @@ export async function bpfObjectsOf(pid: number): Promise<BpfObjects> {
       ids[key as keyof typeof ids].add(Number(id));
     }
   }
-  for (const program of await listing("prog")) {
-    if (ids.prog_id.has(program.id)) program.map_ids?.forEach((map) => ids.map_id.add(map));
+  for (const program of ids.prog_id) {
+    const { map_ids: used = [] } = (await show("prog", program)) ?? {};
+    for (const map of used) ids.map_id.add(map);
   }
   return { programs: [...ids.prog_id], maps: [...ids.map_id], links: [...ids.link_id] };
 }
 
 /** Those of the objects that the kernel still has, whoever holds them. */
 export async function stillThere(objects: BpfObjects): Promise<BpfObjects> {
-  const [programs, maps, links] = await Promise.all([listing("prog"), listing("map"), listing("link")]);
-  const among = (ids: readonly number[], all: readonly { id: number }[]): number[] =>
-    ids.filter((id) => all.some((one) => one.id === id));
+  const among = async (kind: Kind, ids: readonly number[]): Promise<number[]> => {
+    const found = await Promise.all(ids.map(async (id) => ((await show(kind, id)) === undefined ? [] : [id])));
+    return found.flat();
+  };
   return {
-    programs: among(objects.programs, programs),
-    maps: among(objects.maps, maps),
-    links: among(objects.links, links),
+    programs: await among("prog", objects.programs),
+    maps: await among("map", objects.maps),
+    links: await among("link", objects.links),
   };
 }
 
@@ -43,7 +45,13 @@ export function total(objects: BpfObjects): number {
   return objects.programs.length + objects.maps.length + objects.links.length;
 }
 
-async function listing(kind: "prog" | "map" | "link"): Promise<{ id: number; map_ids?: number[] }[]> {
-  const text = await output(["bpftool", "-j", kind, "list"]);
-  return JSON.parse(text.trim() === "" ? "[]" : text) as { id: number; map_ids?: number[] }[];
+type Kind = "prog" | "map" | "link";
+
+/** One object; undefined when the kernel has none of that id. A listing of all would fail when any of the host's goes away under it. */
+async function show(kind: Kind, id: number): Promise<{ map_ids?: number[] } | undefined> {
+  const { code, stdout } = await run(["bpftool", "-j", kind, "show", "id", String(id)]);
+  if (code === 0) return JSON.parse(stdout) as { map_ids?: number[] };
+  const { error } = JSON.parse(stdout) as { error: string };
+  if (error.includes("No such file or directory")) return undefined;
+  throw new Error(`bpftool ${kind} ${id}: ${error}`);
 }

@@ -1,0 +1,115 @@
+import { readdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+
+import { DeleteSessionRequest, EndReason, type DeleteSessionResponse } from "@latscope/proto";
+import { describe, expect, test } from "vitest";
+
+import { bpfObjectsOf, stillThere, total } from "../harness/bpf.js";
+import { ALL_TCP, unary } from "../harness/client.js";
+import { Endpoint } from "../harness/endpoint.js";
+import { eventually } from "../harness/eventually.js";
+import { GrpcurlStream } from "../harness/grpcurl.js";
+import { scopeOfEachTest } from "../harness/scope.js";
+import { Service } from "../harness/service.js";
+import { qdiscKinds } from "../harness/tc.js";
+import { CLIENT, direct, SERVER } from "../harness/topology.js";
+
+const SPEC = { ...ALL_TCP, interfaces: [CLIENT.interface] };
+
+async function links({ process }: Service): Promise<number> {
+  return (await bpfObjectsOf(process.pid)).links.length;
+}
+
+describe("a client that goes", () => {
+  const scope = scopeOfEachTest();
+
+  test("by cancelling: detached within a second", async () => {
+    const network = await direct(scope);
+    const service = await Service.start(scope, network.client);
+    const stream = await service.client.watch(SPEC);
+    // One on the way in and one on the way out.
+    expect(await links(service)).toBe(2);
+    stream.cancel();
+    await eventually("nothing is attached", async () => (await links(service)) === 0, 1_000);
+  });
+
+  test("by dying: detached within a second", async () => {
+    const network = await direct(scope);
+    const service = await Service.start(scope, network.client);
+    const stream = new GrpcurlStream(scope, service.socket, "latscope.v1.SampleService/StreamSamples", { spec: SPEC });
+    expect(await stream.next()).toHaveProperty("start");
+    expect(await links(service)).toBe(2);
+    stream.process.kill("SIGKILL");
+    await eventually("nothing is attached", async () => (await links(service)) === 0, 1_000);
+  });
+});
+
+describe("sessions that come and go", () => {
+  const scope = scopeOfEachTest();
+
+  test("leave descriptors, programs, maps and links as they were", async () => {
+    const network = await direct(scope);
+    const service = await Service.start(scope, network.client);
+    const cycle = async (): Promise<void> => {
+      const { name } = await service.client.create(SPEC);
+      const request = DeleteSessionRequest.fromPartial({ name, force: true });
+      await unary<DeleteSessionResponse>((answer) => service.client.sessions.deleteSession(request, answer));
+    };
+    const held = async (): Promise<unknown> => {
+      const { programs, maps, links: attached } = await bpfObjectsOf(service.process.pid);
+      const descriptors = await readdir(`/proc/${service.process.pid}/fd`);
+      return { programs: programs.length, maps: maps.length, links: attached.length, fds: descriptors.length };
+    };
+    // What is loaded once and kept is loaded by the first.
+    await cycle();
+    const before = await held();
+    for (let n = 0; n < 50; n++) await cycle();
+    expect(await held()).toEqual(before);
+  });
+});
+
+describe("a service that goes", () => {
+  const scope = scopeOfEachTest();
+
+  test("by SIGTERM: readers are told, exit code 0, nothing is left", async () => {
+    const network = await direct(scope);
+    const service = await Service.start(scope, network.client);
+    const session = (await service.client.create(SPEC)).name;
+    const readers = [service.client.stream({ session }), service.client.stream({ spec: SPEC })];
+    await Promise.all(readers.map((reader) => reader.started()));
+    const objects = await bpfObjectsOf(service.process.pid);
+    expect(objects.links).toHaveLength(2);
+    service.process.kill("SIGTERM");
+    for (const reader of readers) expect((await reader.ended()).reason).toBe(EndReason.DRAINING);
+    expect(await service.process.exit).toEqual({ code: 0, signal: null });
+    // The kernel frees maps and programs a little after the last reference is gone.
+    await eventually("nothing is left", async () => total(await stillThere(objects)) === 0);
+    expect(await qdiscKinds(network.client, CLIENT.interface)).toEqual(["noqueue"]);
+    expect(existsSync(service.socket)).toBe(false);
+  });
+
+  test("by SIGKILL: nothing is left, and the next one serves at the same socket", async () => {
+    const network = await direct(scope);
+    const [service, client, server] = await Promise.all([
+      Service.start(scope, network.client),
+      Endpoint.start(scope, network.client),
+      Endpoint.start(scope, network.server),
+    ]);
+    await server.listen(443);
+    const stream = await service.client.watch(SPEC);
+    await client.connect(SERVER.v4, 443);
+    await stream.take(1);
+    const objects = await bpfObjectsOf(service.process.pid);
+    expect(objects.links).toHaveLength(2);
+    service.process.kill("SIGKILL");
+    await service.process.exit;
+    await eventually("nothing is left", async () => total(await stillThere(objects)) === 0);
+    expect(await qdiscKinds(network.client, CLIENT.interface)).toEqual(["noqueue"]);
+    expect(await qdiscKinds(network.client, "lo")).toEqual(["noqueue"]);
+
+    const next = await Service.start(scope, network.client, { socket: service.socket });
+    const after = await next.client.watch(SPEC, { maxSamples: "1" });
+    await client.connect(SERVER.v4, 443);
+    expect((await after.ended()).reason).toBe(EndReason.READER_LIMIT);
+  });
+});
