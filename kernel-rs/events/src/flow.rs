@@ -81,6 +81,8 @@ pub struct Direction {
     pub hole_start: u32,
     /// End of that hole.
     pub hole_end: u32,
+    /// `right` when a duplicate acknowledgement passed: those up to it may have waited for something that was missing.
+    pub held: u32,
     /// Newest `TSval` seen on any packet of this direction.
     pub ts_max: u32,
     /// The interface this direction is seen at: [`home`]; 0 before the first packet.
@@ -95,8 +97,10 @@ pub struct Direction {
     pub flags: u8,
     /// TTL or hop limit of the last packet.
     pub ttl: u8,
+    /// Unused.
+    pub reserved: u32,
 }
-layout!(Direction, 112);
+layout!(Direction, 120);
 
 /// Bits of [`Direction::flags`].
 pub mod direction {
@@ -110,6 +114,8 @@ pub mod direction {
     pub const LOCAL: u8 = 8;
     /// A FIN was sent.
     pub const FIN: u8 = 16;
+    /// `held` is known.
+    pub const HELD: u8 = 32;
     /// The spin bit of the last short header; in the place of [`SENT`], which TCP alone has.
     pub const SPIN: u8 = 1;
     /// That bit is known.
@@ -144,6 +150,10 @@ pub struct Flow {
     pub stream_next: [u32; 2],
     /// Of a DNS stream: length of that message where its prefix has been read, else 0.
     pub stream_length: [u16; 2],
+    /// Window field of the last segment of each side, as on the wire.
+    pub window: [u16; 2],
+    /// Unused.
+    pub reserved_too: u32,
     /// Generation of the session set that `mask` and `class` were decided for.
     pub generation: u32,
     /// Index of the mask's class in the class table of that generation.
@@ -161,7 +171,7 @@ pub struct Flow {
     /// Unused.
     pub reserved: u8,
 }
-layout!(Flow, 296);
+layout!(Flow, 320);
 
 /// Values of [`Flow::state`].
 pub mod state {

@@ -13,12 +13,14 @@ use crate::{
     segment::{ACK, distance},
 };
 
-/// Matches `segment`, which comes back, with what `way` has in flight. `side` is the sender of `way`.
+/// Matches `segment`, which comes back, with what `way` has in flight. `side` is the sender of `way`; `same_window` tells a
+/// duplicate from a window update (RFC 5681, 2).
 #[inline(always)]
 pub fn received(
     way: &mut Direction,
     side: u8,
     segment: &Segment,
+    same_window: bool,
     clock: &mut impl Clock,
     sink: &mut impl Sink,
 ) {
@@ -28,7 +30,7 @@ pub fn received(
     let advance = distance(segment.ack, way.left);
     if advance <= 0 {
         if advance == 0 {
-            duplicate(way, segment, sink);
+            duplicate(way, segment, same_window, sink);
         }
         return;
     }
@@ -41,8 +43,10 @@ pub fn received(
         forget(way, sink);
         return;
     }
+    let held = held(way, segment.ack);
     let newest = free_up_to(way, segment.ack);
     let exact = newest != 0 && slot::beyond(newest, segment.ack) == 0;
+    let to_the_end = segment.ack == way.edge_end;
     let echoed = echoed(way, segment);
     if exact || echoed == 0 {
         if newest != 0 {
@@ -53,11 +57,17 @@ pub fn received(
                 quality::SEQUENCE_MATCHED | quality::MAY_INCLUDE_ACK_DELAY
             };
             // 40 bits of time: a start that seems to lie in the future shows as an age beyond half of them.
-            report(age, 1 << (slot::TIME_BITS - 1), matched, side, sink);
+            report(age, 1 << (slot::TIME_BITS - 1), matched | held, side, sink);
         }
     } else {
         let age = clock.now().wrapping_sub(echoed);
-        report(age, 1 << 63, quality::TIMESTAMP_MATCHED, side, sink);
+        // An acknowledgement of more than the followed segment may have waited for what it acknowledges besides.
+        let matched = if to_the_end {
+            quality::TIMESTAMP_MATCHED
+        } else {
+            quality::TIMESTAMP_MATCHED | quality::MAY_INCLUDE_ACK_DELAY
+        };
+        report(age, 1 << 63, matched | held, side, sink);
     }
 }
 
@@ -113,33 +123,65 @@ fn echoed(way: &mut Direction, segment: &Segment) -> u64 {
     time
 }
 
-/// An acknowledgement of nothing new. It ends no measurement; an echo in it can no longer be the first.
+/// An acknowledgement of nothing new. It ends no measurement; an echo in it can no longer be the first. It may say that
+/// something is missing, and the acknowledgement of whatever is in flight then waits for that: those are flagged.
 #[inline(always)]
-fn duplicate(way: &mut Direction, segment: &Segment, sink: &mut impl Sink) {
+fn duplicate(way: &mut Direction, segment: &Segment, same_window: bool, sink: &mut impl Sink) {
     if way.edge_time != 0 && segment.timestamps != 0 && segment.tsecr == way.edge_tsval {
         way.edge_time = 0;
     }
     let place = usize::from(way.tail) & (SLOTS - 1);
-    if segment.is_empty() && peek(&way.slots[place]) != 0 {
+    if segment.is_empty() && same_window && peek(&way.slots[place]) != 0 {
+        way.held = way.right;
+        way.flags |= direction::HELD;
         sink.refused_rtt(refusal::DUPLICATE_ACK, 1);
+    }
+}
+
+/// Whether the acknowledgement may have waited for something that was missing.
+#[inline(always)]
+fn held(way: &mut Direction, ack: u32) -> u16 {
+    if way.flags & direction::HELD == 0 {
+        return 0;
+    }
+    if distance(ack, way.held) >= 0 {
+        way.flags &= !direction::HELD;
+    }
+    if distance(ack, way.held) <= 0 {
+        quality::MAY_INCLUDE_ACK_DELAY
+    } else {
+        0
     }
 }
 
 /// Drops every slot: after a jump of a whole window their 24 bits say nothing.
 #[inline(always)]
 fn forget(way: &mut Direction, sink: &mut impl Sink) {
-    let mut dropped = 0;
-    for place in 0..SLOTS {
-        if claim(&mut way.slots[place]) != 0 {
-            dropped += 1;
-        }
-    }
-    way.head = 0;
-    way.tail = 0;
     way.edge_time = 0;
+    let dropped = drop_all(way);
     if dropped > 0 {
         sink.refused_rtt(refusal::UNMATCHED_START, dropped);
     }
+}
+
+/// Empties the ring of slots; returns how many there were.
+///
+/// In the kernel a function of its own, which the verifier walks once.
+#[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "bpf", inline(never))]
+extern "C" fn drop_all(way: *mut Direction) -> u32 {
+    // SAFETY: the verifier asks for the check; callers pass a reference.
+    let Some(way) = (unsafe { way.as_mut() }) else {
+        return 0;
+    };
+    let mut dropped = 0;
+    for slot in &mut way.slots {
+        if claim(slot) != 0 {
+            dropped += 1;
+        }
+    }
+    way.tail = way.head;
+    dropped
 }
 
 /// Reports an age, or refuses what is no latency. Ages from `negative` on are differences below zero.

@@ -2,7 +2,7 @@
 
 /// Reads a word that another CPU may be writing.
 #[inline(always)]
-#[must_use] 
+#[must_use]
 pub fn peek(word: &u64) -> u64 {
     // SAFETY: a reference is valid and aligned.
     unsafe { core::ptr::read_volatile(word) }

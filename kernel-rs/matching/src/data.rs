@@ -140,7 +140,8 @@ extern "C" fn drop_from(way: *mut Direction, seq: u32) -> u32 {
 /// Follows a segment by its timestamp where its bytes are ambiguous or no slot is free; one at a time.
 #[inline(always)]
 fn follow_edge(way: &mut Direction, segment: &Segment, edge: bool, clock: &mut impl Clock) {
-    if edge && way.edge_time == 0 {
+    // Of bytes that are acknowledged already no acknowledgement is to come.
+    if edge && way.edge_time == 0 && distance(segment.end(), way.left) > 0 {
         way.edge_tsval = segment.tsval;
         way.edge_end = segment.end();
         way.edge_time = clock.now();

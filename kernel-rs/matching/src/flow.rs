@@ -126,10 +126,13 @@ pub fn segment_of(
     if flow.track & track::FIRST_BYTE != 0 {
         first_byte::payload(flow, side, segment, clock, sink);
     }
+    let same_window = flow.window[here] == segment.window;
+    flow.window[here] = segment.window;
     acknowledgement::received(
         &mut flow.direction[there],
         there as u8,
         segment,
+        same_window,
         clock,
         sink,
     );

@@ -18,8 +18,8 @@ pub struct Segment {
     pub flags: u8,
     /// 1 when the timestamps option is there.
     pub timestamps: u8,
-    /// Unused.
-    pub reserved: [u8; 2],
+    /// Window field, as on the wire.
+    pub window: u16,
 }
 
 /// No more data from the sender.

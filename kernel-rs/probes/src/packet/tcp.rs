@@ -59,6 +59,7 @@ pub(crate) extern "C" fn parse_tcp(ctx: *mut __sk_buff, packet: *mut Packet) -> 
     segment.ack = u32::from_be(header.ack);
     segment.payload = length - header_length;
     segment.flags = header.flags;
+    segment.window = header.window;
     segment.timestamps = 0;
     segment.tsval = 0;
     segment.tsecr = 0;

@@ -585,15 +585,19 @@ fn rule_5_a_late_segment_is_reordered() {
 fn rule_5_only_an_acknowledgement_of_what_was_sent_counts() {
     let mut wire = Wire::new();
     wire.open();
+    wire.server(15, ack(501, 101));
     wire.client(20, data(101, 501, 100));
-    wire.server(21, ack(501, 101)); // duplicate
+    wire.server(21, ack(501, 101)); // duplicate: something may be missing behind us
     wire.server(22, ack(501, 90)); // old
     wire.server(23, ack(501, 9999)); // optimistic
     assert_eq!(wire.found(), []);
     wire.server(24, ack(501, 201));
     wire.server(25, ack(501, 201));
-    assert_eq!(wire.found(), [rtt(4, SEQ, false)]);
+    assert_eq!(wire.found(), [rtt(4, COVER, false)]);
     assert_eq!(wire.refused(latscope_events::refusal::DUPLICATE_ACK), 1);
+    wire.client(30, data(201, 501, 100));
+    wire.server(37, ack(501, 301));
+    assert_eq!(wire.found(), [rtt(7, SEQ, false)]);
 }
 
 #[test]
