@@ -97,8 +97,8 @@ pub struct Direction {
     pub flags: u8,
     /// TTL or hop limit of the last packet.
     pub ttl: u8,
-    /// Unused.
-    pub reserved: u32,
+    /// Highest acknowledgement of bytes that were not seen: what comes at or below it has arrived before it passed here.
+    pub arrived: u32,
 }
 layout!(Direction, 120);
 
@@ -116,6 +116,8 @@ pub mod direction {
     pub const FIN: u8 = 16;
     /// `held` is known.
     pub const HELD: u8 = 32;
+    /// `arrived` is known.
+    pub const ARRIVED: u8 = 64;
     /// The spin bit of the last short header; in the place of [`SENT`], which TCP alone has.
     pub const SPIN: u8 = 1;
     /// That bit is known.
@@ -138,7 +140,7 @@ pub struct Flow {
     pub syn_ack_time: u64,
     /// When the first byte of the request under way was sent, ns; 0 when none is.
     pub request_time: u64,
-    /// Sequence number after the opener's SYN.
+    /// Sequence number after the opener's SYN, without data it carried.
     pub syn_end: u32,
     /// Sequence number after the SYN-ACK.
     pub syn_ack_end: u32,

@@ -35,10 +35,17 @@ pub fn received(
         return;
     }
     if distance(segment.ack, way.right) > 0 {
-        // Optimistic, or for data that never passed here: ends nothing.
+        // Optimistic, or for data that did not pass here, or not yet: ends nothing.
+        let beyond = segment.ack.wrapping_sub(way.right);
+        if beyond < slot::WINDOW {
+            way.arrived = segment.ack;
+            way.flags |= direction::ARRIVED;
+        }
         return;
     }
     way.left = segment.ack;
+    // One that acknowledges less than an earlier one says that the earlier was forged.
+    way.flags &= !direction::ARRIVED;
     if advance as u32 >= slot::WINDOW {
         forget(way, sink);
         return;

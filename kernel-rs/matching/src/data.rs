@@ -33,18 +33,37 @@ pub fn sent(way: &mut Direction, segment: &Segment, clock: &mut impl Clock, sink
         sent_again(way, segment, edge, clock, sink);
         return;
     }
+    if way.flags & direction::ARRIVED != 0 {
+        if distance(end, way.arrived) <= 0 {
+            // Acknowledged before it was seen: the two directions came out of order.
+            way.right = end;
+            sink.refused_rtt(refusal::REORDERED, 1);
+            return;
+        }
+        way.flags &= !direction::ARRIVED;
+    }
     if ahead > 0 {
         way.hole_start = way.right;
         way.hole_end = segment.seq;
     }
     way.right = end;
-    let place = usize::from(way.head) & (SLOTS - 1);
-    if peek(&way.slots[place]) == 0 && end.wrapping_sub(way.left) < slot::WINDOW {
-        way.head = way.head.wrapping_add(1);
-        publish(&mut way.slots[place], slot::pack(end, clock.now()));
-    } else {
+    if end.wrapping_sub(way.left) >= slot::WINDOW {
         follow_edge(way, segment, edge, clock);
         sink.refused_rtt(refusal::SLOTS_FULL, 1);
+        return;
+    }
+    let place = usize::from(way.head) & (SLOTS - 1);
+    if peek(&way.slots[place]) == 0 {
+        way.head = way.head.wrapping_add(1);
+        publish(&mut way.slots[place], slot::pack(end, clock.now()));
+        return;
+    }
+    // All are taken. The newest gives its place: the last segment of a burst is acknowledged by itself far more often than
+    // one in its midst, and the oldest are about to be.
+    let newest = usize::from(way.head.wrapping_sub(1)) & (SLOTS - 1);
+    if claim(&mut way.slots[newest]) != 0 {
+        sink.refused_rtt(refusal::SLOTS_FULL, 1);
+        publish(&mut way.slots[newest], slot::pack(end, clock.now()));
     }
 }
 

@@ -55,7 +55,7 @@ pub fn answer(
     if handshake::is_syn_ack(pending, segment) {
         flow.direction[usize::from(1 - (side & 1))].left = segment.ack;
         flow.syn_time = pending.time;
-        flow.syn_end = pending.end;
+        flow.syn_end = pending.isn.wrapping_add(1);
         flow.syn_ack_time = clock.now();
         flow.syn_ack_end = segment.seq.wrapping_add(1);
         flow.syn_ack_tsval = segment.tsval;
@@ -70,7 +70,9 @@ pub fn answer(
 #[must_use]
 pub fn reopens(flow: &Flow, side: u8, segment: &Segment) -> bool {
     segment.flags & (SYN | RST | crate::segment::ACK) == SYN
-        && !(flow.opener == side && flow.syn_time != 0 && flow.syn_end == segment.end())
+        && !(flow.opener == side
+            && flow.syn_time != 0
+            && flow.syn_end == segment.seq.wrapping_add(1))
 }
 
 /// Fills a zeroed flow of UDP: the side in `pending` asked, and its first datagram began the exchange.
@@ -110,7 +112,7 @@ pub fn segment_of(
         if segment.flags & RST != 0 {
             flow.state = state::CLOSED;
         } else if segment.flags & crate::segment::ACK != 0 {
-            handshake::syn_ack_again(flow, segment, sink);
+            handshake::syn_ack_again(flow, side, segment, clock, sink);
         }
         return;
     }

@@ -8,7 +8,7 @@ use latscope_events::{
 };
 
 use crate::{
-    Clock, Found, Segment, Sink, clock,
+    Clock, Found, Segment, Sink, clock, data,
     segment::{ACK, RST, SYN},
 };
 
@@ -98,13 +98,30 @@ pub fn answered(
     clock::report(found, pending.time, clock.now(), sink);
 }
 
-/// A SYN-ACK on a flow that has had one: it adds nothing, and without timestamps the coming ACK may answer either.
+/// A SYN-ACK on a flow that has had one: it adds nothing, and without timestamps the coming ACK may answer either. One with
+/// another number, before the first was acknowledged, is that of a peer that began anew, and takes the first one's place.
 #[inline(always)]
-pub fn syn_ack_again(flow: &mut Flow, segment: &Segment, sink: &mut impl Sink) {
-    if flow.state != state::SYN_ACK || flow.syn_ack_time == 0 {
+pub fn syn_ack_again(
+    flow: &mut Flow,
+    side: u8,
+    segment: &Segment,
+    clock: &mut impl Clock,
+    sink: &mut impl Sink,
+) {
+    if flow.state != state::SYN_ACK || side == flow.opener {
         return;
     }
-    if segment.timestamps == 0 || segment.tsval == flow.syn_ack_tsval {
+    let end = segment.seq.wrapping_add(1);
+    if end != flow.syn_ack_end {
+        if segment.ack == flow.syn_end {
+            data::start_at(&mut flow.direction[usize::from(side & 1)], end);
+            flow.syn_ack_time = clock.now();
+            flow.syn_ack_end = end;
+            flow.syn_ack_tsval = segment.tsval;
+        }
+        return;
+    }
+    if flow.syn_ack_time != 0 && (segment.timestamps == 0 || segment.tsval == flow.syn_ack_tsval) {
         flow.syn_ack_time = 0;
         sink.refused(refusal::RETRANSMITTED);
     }

@@ -172,23 +172,16 @@ impl Capture {
         }
     }
 
-    /// How much of the file was read, 0 to 1; 1 where its length is not known.
-    #[must_use]
-    pub fn progress(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "for a person")]
-        if self.bytes == 0 {
-            1.0
-        } else {
-            self.file.position() as f64 / self.bytes as f64
-        }
-    }
-
     /// The books so far.
     ///
     /// # Errors
     /// What the kernel answers.
     pub fn account(&self) -> Result<Account, Failure> {
-        Ok(self.counter.account(&self.replay.refusals()?))
+        Ok(Account {
+            bytes_read: self.file.position(),
+            bytes: self.bytes,
+            ..self.counter.account(&self.replay.refusals()?)
+        })
     }
 }
 
@@ -227,6 +220,7 @@ fn feed(replay: &mut Replay, sides: &mut Sides, packet: &Packet<'_>) -> Result<F
         wire_length: packet.wire_length.saturating_sub(cut),
         time_ns: time_ns + AHEAD,
         raw: matches!(framed, Framed::Raw { .. }),
+        interface: packet.interface as u32 + 1,
         outbound,
     })?;
     Ok(if fed { Fed::Yes } else { Fed::Short })

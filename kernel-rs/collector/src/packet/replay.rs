@@ -26,6 +26,8 @@ pub struct Frame<'a> {
     pub time_ns: u64,
     /// It begins with the IP header.
     pub raw: bool,
+    /// The capture's interface, from 1 on; one packet on several of them is measured once.
+    pub interface: u32,
     /// This host sent it.
     pub outbound: bool,
 }
@@ -140,12 +142,14 @@ impl Replay {
 
 /// The `__sk_buff` of a frame (include/uapi/linux/bpf.h): the fields that a test run may set.
 fn context(frame: &Frame<'_>, fed: u32) -> [u8; 192] {
+    const MARK_AT: usize = 8;
     const IFINDEX_AT: usize = 40;
     const TSTAMP_AT: usize = 152;
     const WIRE_LEN_AT: usize = 160;
     /// `GSO_LEGACY_MAX_SIZE`, beyond which the kernel refuses it.
     const LONGEST: u32 = 65536;
     let mut context = [0; 192];
+    context[MARK_AT..MARK_AT + 4].copy_from_slice(&frame.interface.to_ne_bytes());
     context[IFINDEX_AT..IFINDEX_AT + 4].copy_from_slice(&IFINDEX.to_ne_bytes());
     context[TSTAMP_AT..TSTAMP_AT + 8].copy_from_slice(&frame.time_ns.to_ne_bytes());
     let wire_length = frame.wire_length.clamp(fed, LONGEST);

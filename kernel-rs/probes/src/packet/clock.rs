@@ -6,6 +6,8 @@ use aya_ebpf::{
 };
 use latscope_matching::Clock;
 
+use crate::load::opaque;
+
 /// 1 in replay; a load-time choice, so that the verifier removes the branch not taken.
 #[unsafe(no_mangle)]
 static REPLAY: u8 = 0;
@@ -49,6 +51,17 @@ pub(crate) fn captured(ctx: *mut __sk_buff) -> u64 {
         unsafe { (*ctx).tstamp }
     } else {
         0
+    }
+}
+
+/// The interface that sees the packet. A test run takes only interfaces that exist: in replay the mark tells the capture's.
+#[inline(always)]
+pub(crate) fn interface(ctx: *mut __sk_buff) -> u32 {
+    // SAFETY: ctx is the program's context.
+    unsafe {
+        // Opaque, or one load from a chosen offset is made of the two, which the verifier refuses.
+        let ifindex = opaque((*ctx).ifindex);
+        if replaying() { (*ctx).mark } else { ifindex }
     }
 }
 

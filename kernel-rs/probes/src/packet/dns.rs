@@ -25,8 +25,8 @@ const HEADER: u32 = 12;
 const TAIL: u32 = 4;
 /// Bytes of the room for names, a power of two.
 pub(crate) const ROOM: usize = 512;
-/// Messages that are looked for in one segment.
-const MESSAGES: usize = 8;
+/// Messages that are looked for in one segment: more do not fit into 1460 bytes.
+const MESSAGES: usize = 80;
 
 const DNS: u16 = 53_u16.to_be();
 const MDNS: u16 = 5353_u16.to_be();

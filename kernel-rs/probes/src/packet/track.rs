@@ -40,7 +40,7 @@ pub(crate) fn see(ctx: *mut __sk_buff, link: Link, egress: bool) {
     // SAFETY: ctx is the program's context; the packet is this CPU's own value, and no program of ours interrupts another
     // here, since tc runs with soft interrupts off. The fields not set here are written by the parser before they are read.
     unsafe {
-        let ifindex = (*ctx).ifindex;
+        let ifindex = clock::interface(ctx);
         (*packet).time = clock::captured(ctx);
         (*packet).coarse = clock::coarse((*packet).time);
         (*packet).ifindex = ifindex;

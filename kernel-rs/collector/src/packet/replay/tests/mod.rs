@@ -47,6 +47,7 @@ impl Bench {
                 wire_length: bytes.len() as u32,
                 time_ns: at_ms * MS + EPOCH_NS,
                 raw,
+                interface: 1,
                 outbound: false,
             })
             .unwrap()

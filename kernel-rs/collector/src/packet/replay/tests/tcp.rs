@@ -54,6 +54,7 @@ impl Wire {
             wire_length: frame.len() as u32,
             time_ns: at + 1_000_000_000,
             raw: false,
+            interface: 1,
             outbound: from_client,
         });
         assert!(fed.unwrap());
@@ -738,8 +739,105 @@ fn rule_8_eight_are_followed_and_the_rest_counted() {
     for n in 0..10 {
         wire.server(50 + n, ack(501, 111 + 10 * n as u32));
     }
+    // The first seven, and the last, which took the place of the two before it.
     assert_eq!(wire.found(), vec![rtt(30, SEQ, false); 8]);
     assert_eq!(wire.refused(latscope_events::refusal::SLOTS_FULL), 2);
+}
+
+#[test]
+fn rule_2_a_repeated_syn_without_its_data_is_no_new_connection() {
+    let mut wire = Wire::new();
+    wire.client(
+        0,
+        Out {
+            seq: 100,
+            flags: SYN,
+            payload: 50,
+            ..Out::default()
+        },
+    );
+    wire.server(
+        10,
+        Out {
+            seq: 500,
+            ack: 101,
+            flags: SYN | ACK,
+            ..Out::default()
+        },
+    );
+    wire.client(
+        11,
+        Out {
+            seq: 100,
+            flags: SYN,
+            ..Out::default()
+        },
+    );
+    wire.server(
+        19,
+        Out {
+            seq: 500,
+            ack: 101,
+            flags: SYN | ACK,
+            ..Out::default()
+        },
+    );
+    assert_eq!(wire.found(), [(REMOTE, 10, 0, false, 0, 0)]);
+}
+
+#[test]
+fn rule_2_a_server_that_begins_anew_takes_the_first_ones_place() {
+    let mut wire = Wire::new();
+    wire.client(
+        0,
+        Out {
+            seq: 100,
+            flags: SYN,
+            ..Out::default()
+        },
+    );
+    wire.server(
+        10,
+        Out {
+            seq: 500,
+            ack: 101,
+            flags: SYN | ACK,
+            ..Out::default()
+        },
+    );
+    wire.server(
+        20,
+        Out {
+            seq: 9000,
+            ack: 101,
+            flags: SYN | ACK,
+            ..Out::default()
+        },
+    );
+    wire.client(23, ack(101, 9001));
+    wire.server(30, data(9001, 101, 100));
+    wire.client(34, ack(101, 9101));
+    assert_eq!(
+        wire.found(),
+        [
+            (REMOTE, 10, 0, false, 0, 0),
+            (LOCAL, 3, 0, true, 0, 0),
+            rtt(4, SEQ, true)
+        ]
+    );
+}
+
+#[test]
+fn rule_5_what_is_acknowledged_before_it_is_seen_never_starts() {
+    let mut wire = Wire::new();
+    wire.open();
+    wire.server(20, ack(501, 201));
+    wire.client(21, data(101, 501, 100));
+    wire.server(25, ack(501, 201));
+    wire.client(30, data(201, 501, 100));
+    wire.server(36, ack(501, 301));
+    assert_eq!(wire.found(), [rtt(6, SEQ, false)]);
+    assert_eq!(wire.refused(latscope_events::refusal::REORDERED), 1);
 }
 
 #[test]
