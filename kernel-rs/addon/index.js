@@ -1,4 +1,4 @@
 import { createRequire } from "node:module";
 
 /** Native addons are loaded by `require` alone. */
-export const { Collector, ReaderHandle, SessionHandle } = createRequire(import.meta.url)("./latscope.node");
+export const { Capture, Collector, ReaderHandle, SessionHandle } = createRequire(import.meta.url)("./latscope.node");

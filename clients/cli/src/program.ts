@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Program } from "./command/action.js";
 import { addCapabilities } from "./command/capabilities.js";
+import { addReplay } from "./command/replay.js";
 import { serveCommand } from "./command/serve.js";
 import { addSessions } from "./command/sessions.js";
 import { addStatus } from "./command/status.js";
@@ -24,6 +25,7 @@ export async function createProgram(argv: readonly string[], program: Program): 
     .showHelpAfterError(helpHint);
   addAddressFlag(latscope);
   addStream(latscope, program);
+  addReplay(latscope, program);
   addSessions(latscope, program);
   addCapabilities(latscope, program);
   addStatus(latscope, program);

@@ -9,6 +9,7 @@
     reason = "napi hands over what JavaScript passes by value"
 )]
 
+mod capture;
 mod collector;
 mod failure;
 mod reader;

@@ -26,10 +26,11 @@ export class Summary {
 
   /** The table, a row for each metric in the contract's order (none without samples), and the line of the books. */
   lines(books: Books): string[] {
-    return [...this.#table(), booksLine(books)];
+    return [...this.table(), booksLine(books)];
   }
 
-  #table(): string[] {
+  /** The table alone. */
+  table(): string[] {
     if (this.#byMetric.size === 0) return [];
     const rows = [...this.#byMetric]
       .sort(([a], [b]) => a - b)

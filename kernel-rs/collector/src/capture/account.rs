@@ -8,6 +8,10 @@ use serde::Serialize;
 /// The books of one capture so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
+    /// Bytes read of the file.
+    pub bytes_read: u64,
+    /// Its length when it was opened; 0 where it has none.
+    pub bytes: u64,
     /// Packets read from the file.
     pub packets: u64,
     /// Latest minus earliest time of the packets, ns.
@@ -18,6 +22,18 @@ pub struct Account {
     pub refusals: BTreeMap<u32, u64>,
     /// Packets that could not be parsed, by reason, for a person.
     pub unparsed: BTreeMap<String, u64>,
+}
+
+impl Account {
+    /// As JSON, under the same names.
+    #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "strings and numbers always serialize"
+    )]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers serialize")
+    }
 }
 
 /// Why a packet could not be parsed.

@@ -117,8 +117,18 @@ fn write_number(out: &mut Vec<u8>, key: &str, value: u64) {
     }
 }
 
+/// Nothing but ASCII, so that a terminal acts on nothing in it; a parser gets the text itself.
 fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    serde_json::to_writer(out, &text::escape(bytes)).expect(WRITES);
+    let json = serde_json::to_string(&text::escape(bytes)).expect("text always serializes");
+    for character in json.chars() {
+        if character.is_ascii() {
+            out.push(character as u8);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}").expect(WRITES);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +204,7 @@ mod tests {
                 server_port: 53,
                 direction: Direction::Forwarded,
                 protocol: IpProtocol::Udp,
-                interface: b"\x1b",
+                interface: "\x1b\u{202e}\u{1f600}".as_bytes(),
                 vlan_id: 5,
                 measured_from_server: true,
                 network_namespace: u64::MAX,
@@ -206,7 +216,7 @@ mod tests {
         assert_eq!(
             line(&sample),
             "{\"metric\":\"METRIC_DNS_REPLY\",\"time_ns\":1,\"latency_ns\":2,\"client_address\":\"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\",\
-             \"client_port\":0,\"server_address\":\"::\",\"server_port\":53,\"interface\":\"\\\\x1b\",\"quality\":[\"QUALITY_31\"],\"result\":-3,\
+             \"client_port\":0,\"server_address\":\"::\",\"server_port\":53,\"interface\":\"\\\\x1b\\u202e\\ud83d\\ude00\",\"quality\":[\"QUALITY_31\"],\"result\":-3,\
              \"subject\":\"a\\\"\\\\\\\\xff\\\\x0a\",\"protocol\":\"IP_PROTOCOL_UDP\",\"direction\":\"DIRECTION_FORWARDED\",\
              \"measured_from_server\":true,\"opener_unknown\":true,\"vlan_id\":5,\"ttl\":64,\"network_namespace\":18446744073709551615,\
              \"retries\":2,\"probe\":1}\n"

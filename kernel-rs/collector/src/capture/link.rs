@@ -139,7 +139,7 @@ fn cooked2(bytes: &[u8]) -> Framed<'_> {
     }
 }
 
-/// Where the IP header of an Ethernet frame is, behind VLAN tags, MPLS labels and PPPoE; `None` where there is none.
+/// Where the IP header of an Ethernet frame is, behind VLAN tags, MPLS labels and `PPPoE`; `None` where there is none.
 pub(super) fn ip_at(frame: &[u8]) -> Option<usize> {
     const TAGS: usize = 8;
     let mut kind_at = 12;
@@ -147,7 +147,7 @@ pub(super) fn ip_at(frame: &[u8]) -> Option<usize> {
         let kind = frame.get(kind_at..kind_at + 2)?;
         match [kind[0], kind[1]] {
             [0x08, 0x00] | [0x86, 0xdd] => return Some(kind_at + 2),
-            [0x81, 0x00] | [0x88, 0xa8] | [0x91, 0x00] => kind_at += 4,
+            [0x81 | 0x91, 0x00] | [0x88, 0xa8] => kind_at += 4,
             [0x88, 0x64] => return Some(kind_at + 10),
             [0x88, 0x47 | 0x48] => {
                 let labels = frame.get(kind_at + 2..)?.chunks_exact(4);

@@ -35,7 +35,7 @@ pub struct Options {
     /// Packets of different VLANs can be of one flow: what a capture needs that was made where only one direction bears a
     /// tag, or each bears another.
     pub ignore_vlan: bool,
-    /// What [`Capture::next`] returns.
+    /// What [`Capture::next_batch`] returns.
     pub form: Form,
 }
 
@@ -98,7 +98,7 @@ impl Capture {
     /// # Errors
     /// `CAPTURE_INVALID`, once, where the file goes wrong, after everything that was measured before; what the kernel
     /// answers.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    pub fn next_batch(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         if let Some(end) = &mut self.ended {
             return std::mem::replace(end, Ok(())).map(|()| None);
         }
