@@ -1,8 +1,11 @@
 //! Attaching the programs to an interface, so that nothing of ours outlives the process and nothing of others is touched.
 
-use aya::programs::{
-    LinkOrder, ProgramError, SchedClassifier, TcAttachType,
-    tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError},
+use aya::{
+    programs::{
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
+        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError},
+    },
+    util::KernelVersion,
 };
 
 use super::{
@@ -74,24 +77,23 @@ fn attach_one(
         Err(error) if !without_tcx(&error) => return Err(error),
         Err(_) => {}
     }
+    // A filter of ours that outlived a crash: nobody else's bears that name.
+    let _ = tc::qdisc_detach_program(&interface.name, at, hook.program());
     match tc::qdisc_add_clsact(&interface.name) {
         Ok(()) | Err(TcError::AlreadyAttached) => {}
         Err(error) => return Err(error.into()),
     }
-    let options = TcAttachOptions::Netlink(NlOptions {
-        priority: PRIORITY,
-        ..NlOptions::default()
-    });
+    // Without a priority of its own a filter goes before those that are there.
+    let options = TcAttachOptions::Netlink(NlOptions::default());
     let id = program.attach_with_options(&interface.name, at, options)?;
     Ok((program.take_link(id)?, "clsact"))
 }
 
-/// Priority of our filters on kernels without tcx: first, for the same reason as above.
-const PRIORITY: u16 = 1;
-
-/// Whether the kernel does not know tcx (before 6.6).
+/// Whether the kernel does not know tcx: what it does not know is invalid to it, and so is much else, so the version has to
+/// allow that reading.
 fn without_tcx(error: &ProgramError) -> bool {
-    matches!(error, ProgramError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::EINVAL))
+    KernelVersion::current().is_ok_and(|it| it < KernelVersion::new(6, 6, 0))
+        && matches!(error, ProgramError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::EINVAL))
 }
 
 fn refused(interface: &Interface, error: &ProgramError) -> Failure {
