@@ -170,8 +170,8 @@ pub struct Flow {
     pub track: u8,
     /// Side whose request is under way; see `request_time`.
     pub requester: u8,
-    /// Unused.
-    pub reserved: u8,
+    /// SYN-ACKs whose number was another than that of the one before.
+    pub syn_ack_changes: u8,
 }
 layout!(Flow, 320);
 

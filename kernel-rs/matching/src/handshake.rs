@@ -115,9 +115,16 @@ pub fn syn_ack_again(
     if end != flow.syn_ack_end {
         if segment.ack == flow.syn_end {
             data::start_at(&mut flow.direction[usize::from(side & 1)], end);
-            flow.syn_ack_time = clock.now();
             flow.syn_ack_end = end;
             flow.syn_ack_tsval = segment.tsval;
+            flow.syn_ack_changes = flow.syn_ack_changes.saturating_add(1);
+            if flow.syn_ack_changes == 1 {
+                flow.syn_ack_time = clock.now();
+            } else if flow.syn_ack_time != 0 {
+                // Back to a number that was left may be a copy of an earlier one.
+                flow.syn_ack_time = 0;
+                sink.refused(refusal::RETRANSMITTED);
+            }
         }
         return;
     }

@@ -828,6 +828,33 @@ fn rule_2_a_server_that_begins_anew_takes_the_first_ones_place() {
 }
 
 #[test]
+fn rule_2_servers_that_take_turns_are_ambiguous() {
+    let mut wire = Wire::new();
+    wire.client(
+        0,
+        Out {
+            seq: 100,
+            flags: SYN,
+            ..Out::default()
+        },
+    );
+    for (at, seq) in [(10, 500), (20, 9000), (30, 500), (40, 9000)] {
+        wire.server(
+            at,
+            Out {
+                seq,
+                ack: 101,
+                flags: SYN | ACK,
+                ..Out::default()
+            },
+        );
+    }
+    wire.client(43, ack(101, 9001));
+    assert_eq!(wire.found(), [(REMOTE, 10, 0, false, 0, 0)]);
+    assert_eq!(wire.refused(latscope_events::refusal::RETRANSMITTED), 1);
+}
+
+#[test]
 fn rule_5_what_is_acknowledged_before_it_is_seen_never_starts() {
     let mut wire = Wire::new();
     wire.open();
