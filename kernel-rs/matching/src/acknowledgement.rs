@@ -24,31 +24,57 @@ pub fn received(
     clock: &mut impl Clock,
     sink: &mut impl Sink,
 ) {
+    let ended = end_of(way, segment, u32::from(same_window));
+    if ended & MATCHED != 0 {
+        let age = slot::age(ended, clock.now());
+        let quality = (ended >> slot::TIME_BITS) as u16;
+        report(age, quality, side, sink);
+    } else if ended != 0 {
+        let reason = (ended >> REASON_AT) as u32 & 15;
+        sink.refused_rtt(reason, (ended >> slot::TIME_BITS) as u32 & 0xff);
+    }
+}
+
+/// Of what [`end_of`] returns: something ended. Below it are the quality and, in the place of a slot's time, the start; without
+/// it a reason, and how many are refused for it, or nothing.
+const MATCHED: u64 = 1 << 63;
+const REASON_AT: u32 = 56;
+
+/// What `segment` ends or refuses.
+///
+/// In the kernel a function of its own, which the verifier walks once.
+#[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "bpf", inline(never))]
+extern "C" fn end_of(way: *mut Direction, segment: *const Segment, same_window: u32) -> u64 {
+    // SAFETY: the verifier asks for the checks; callers pass references.
+    let (Some(way), Some(segment)) = (unsafe { (way.as_mut(), segment.as_ref()) }) else {
+        return 0;
+    };
     if segment.flags & ACK == 0 || way.flags & direction::SENT == 0 {
-        return;
+        return 0;
     }
     let advance = distance(segment.ack, way.left);
     if advance <= 0 {
-        if advance == 0 {
-            duplicate(way, segment, same_window, sink);
-        }
-        return;
+        return if advance == 0 {
+            duplicate(way, segment, same_window != 0)
+        } else {
+            0
+        };
     }
-    if distance(segment.ack, way.right) > 0 {
+    let beyond = distance(segment.ack, way.right);
+    if beyond > 0 {
         // Optimistic, or for data that did not pass here, or not yet: ends nothing.
-        let beyond = segment.ack.wrapping_sub(way.right);
-        if beyond < slot::WINDOW {
+        if (beyond as u32) < slot::WINDOW {
             way.arrived = segment.ack;
             way.flags |= direction::ARRIVED;
         }
-        return;
+        return 0;
     }
     way.left = segment.ack;
     // One that acknowledges less than an earlier one says that the earlier was forged.
     way.flags &= !direction::ARRIVED;
     if advance as u32 >= slot::WINDOW {
-        forget(way, sink);
-        return;
+        return forget(way);
     }
     let held = held(way, segment.ack);
     let newest = free_up_to(way, segment.ack);
@@ -56,26 +82,34 @@ pub fn received(
     let to_the_end = segment.ack == way.edge_end;
     let echoed = echoed(way, segment);
     if exact || echoed == 0 {
-        if newest != 0 {
-            let age = slot::age(newest, clock.now());
-            let matched = if exact {
-                quality::SEQUENCE_MATCHED
-            } else {
-                quality::SEQUENCE_MATCHED | quality::MAY_INCLUDE_ACK_DELAY
-            };
-            // 40 bits of time: a start that seems to lie in the future shows as an age beyond half of them.
-            report(age, 1 << (slot::TIME_BITS - 1), matched | held, side, sink);
+        if newest == 0 {
+            return 0;
         }
-    } else {
-        let age = clock.now().wrapping_sub(echoed);
-        // An acknowledgement of more than the followed segment may have waited for what it acknowledges besides.
-        let matched = if to_the_end {
-            quality::TIMESTAMP_MATCHED
+        let delay = if exact {
+            0
         } else {
-            quality::TIMESTAMP_MATCHED | quality::MAY_INCLUDE_ACK_DELAY
+            quality::MAY_INCLUDE_ACK_DELAY
         };
-        report(age, 1 << 63, matched | held, side, sink);
+        matched(newest, quality::SEQUENCE_MATCHED | delay | held)
+    } else {
+        // An acknowledgement of more than the followed segment may have waited for what it acknowledges besides.
+        let delay = if to_the_end {
+            0
+        } else {
+            quality::MAY_INCLUDE_ACK_DELAY
+        };
+        matched(echoed, quality::TIMESTAMP_MATCHED | delay | held)
     }
+}
+
+#[inline(always)]
+const fn matched(start: u64, quality: u16) -> u64 {
+    MATCHED | (quality as u64) << slot::TIME_BITS | start & slot::TIME_MASK
+}
+
+#[inline(always)]
+const fn refused(reason: u32, count: u32) -> u64 {
+    (reason as u64) << REASON_AT | (count as u64) << slot::TIME_BITS
 }
 
 /// Frees every slot up to `ack`; returns the newest of them, 0 when there is none. The others are freed silently: their
@@ -133,16 +167,17 @@ fn echoed(way: &mut Direction, segment: &Segment) -> u64 {
 /// An acknowledgement of nothing new. It ends no measurement; an echo in it can no longer be the first. It may say that
 /// something is missing, and the acknowledgement of whatever is in flight then waits for that: those are flagged.
 #[inline(always)]
-fn duplicate(way: &mut Direction, segment: &Segment, same_window: bool, sink: &mut impl Sink) {
+fn duplicate(way: &mut Direction, segment: &Segment, same_window: bool) -> u64 {
     if way.edge_time != 0 && segment.timestamps != 0 && segment.tsecr == way.edge_tsval {
         way.edge_time = 0;
     }
     let place = usize::from(way.tail) & (SLOTS - 1);
-    if segment.is_empty() && same_window && peek(&way.slots[place]) != 0 {
-        way.held = way.right;
-        way.flags |= direction::HELD;
-        sink.refused_rtt(refusal::DUPLICATE_ACK, 1);
+    if !segment.is_empty() || !same_window || peek(&way.slots[place]) == 0 {
+        return 0;
     }
+    way.held = way.right;
+    way.flags |= direction::HELD;
+    refused(refusal::DUPLICATE_ACK, 1)
 }
 
 /// Whether the acknowledgement may have waited for something that was missing.
@@ -163,11 +198,11 @@ fn held(way: &mut Direction, ack: u32) -> u16 {
 
 /// Drops every slot: after a jump of a whole window their 24 bits say nothing.
 #[inline(always)]
-fn forget(way: &mut Direction, sink: &mut impl Sink) {
+fn forget(way: &mut Direction) -> u64 {
     way.edge_time = 0;
-    let dropped = drop_all(way);
-    if dropped > 0 {
-        sink.refused_rtt(refusal::UNMATCHED_START, dropped);
+    match drop_all(way) {
+        0 => 0,
+        dropped => refused(refusal::UNMATCHED_START, dropped),
     }
 }
 
@@ -191,20 +226,19 @@ extern "C" fn drop_all(way: *mut Direction) -> u32 {
     dropped
 }
 
-/// Reports an age, or refuses what is no latency. Ages from `negative` on are differences below zero.
+/// Reports an age, or refuses what is no latency. Of 40 bits of time, a start that seems to lie in the future shows as an age
+/// beyond half of them.
 #[inline(always)]
-fn report(age: u64, negative: u64, matched: u16, side: u8, sink: &mut impl Sink) {
+fn report(age: u64, quality: u16, side: u8, sink: &mut impl Sink) {
     if age <= TIMEOUT_NS {
         sink.found(Found {
             latency: age,
             metric: TCP_RTT,
             side,
-            retries: 0,
-            reserved: 0,
-            result: 0,
-            quality: matched,
+            quality,
+            ..Found::NOTHING
         });
-    } else if age >= negative {
+    } else if age >= 1 << (slot::TIME_BITS - 1) {
         sink.refused_rtt(refusal::CLOCK_BACKWARDS, 1);
     } else {
         sink.refused_rtt(refusal::UNMATCHED_START, 1);

@@ -14,31 +14,53 @@ use crate::{
 /// Takes note of what a direction sends.
 #[inline(always)]
 pub fn sent(way: &mut Direction, segment: &Segment, clock: &mut impl Clock, sink: &mut impl Sink) {
+    let now = if segment.is_empty() { 0 } else { clock.now() };
+    let refused = note(way, segment, now);
+    if refused != 0 {
+        sink.refused_rtt(refused & 15, refused >> COUNT_AT);
+    }
+}
+
+/// Of what [`note`] returns: a reason, and above it how many are refused for it.
+const COUNT_AT: u32 = 4;
+
+#[inline(always)]
+const fn refused(reason: u32, count: u32) -> u32 {
+    reason | count << COUNT_AT
+}
+
+/// Takes note of a segment sent at `now`; what is refused, or 0.
+///
+/// In the kernel a function of its own, which the verifier walks once.
+#[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "bpf", inline(never))]
+extern "C" fn note(way: *mut Direction, segment: *const Segment, now: u64) -> u32 {
+    // SAFETY: the verifier asks for the checks; callers pass references.
+    let (Some(way), Some(segment)) = (unsafe { (way.as_mut(), segment.as_ref()) }) else {
+        return 0;
+    };
     let edge = edge(way, segment);
     if segment.is_empty() {
         if way.flags & direction::SENT == 0 {
             start_at(way, segment.seq);
         }
-        return;
+        return 0;
     }
     let end = segment.end();
     if way.flags & direction::SENT == 0 {
         // The first segment of a flow joined midway may have been sent before.
         start_at(way, end);
-        sink.refused_rtt(refusal::JOINED_MIDWAY, 1);
-        return;
+        return refused(refusal::JOINED_MIDWAY, 1);
     }
     let ahead = distance(segment.seq, way.right);
     if ahead < 0 {
-        sent_again(way, segment, edge, clock, sink);
-        return;
+        return sent_again(way, segment, edge, now);
     }
     if way.flags & direction::ARRIVED != 0 {
         if distance(end, way.arrived) <= 0 {
             // Acknowledged before it was seen: the two directions came out of order.
             way.right = end;
-            sink.refused_rtt(refusal::REORDERED, 1);
-            return;
+            return refused(refusal::REORDERED, 1);
         }
         way.flags &= !direction::ARRIVED;
     }
@@ -48,23 +70,23 @@ pub fn sent(way: &mut Direction, segment: &Segment, clock: &mut impl Clock, sink
     }
     way.right = end;
     if end.wrapping_sub(way.left) >= slot::WINDOW {
-        follow_edge(way, segment, edge, clock);
-        sink.refused_rtt(refusal::SLOTS_FULL, 1);
-        return;
+        follow_edge(way, segment, edge, now);
+        return refused(refusal::SLOTS_FULL, 1);
     }
     let place = usize::from(way.head) & (SLOTS - 1);
     if peek(&way.slots[place]) == 0 {
         way.head = way.head.wrapping_add(1);
-        publish(&mut way.slots[place], slot::pack(end, clock.now()));
-        return;
+        publish(&mut way.slots[place], slot::pack(end, now));
+        return 0;
     }
     // All are taken. The newest gives its place: the last segment of a burst is acknowledged by itself far more often than
     // one in its midst, and the oldest are about to be.
     let newest = usize::from(way.head.wrapping_sub(1)) & (SLOTS - 1);
-    if claim(&mut way.slots[newest]) != 0 {
-        sink.refused_rtt(refusal::SLOTS_FULL, 1);
-        publish(&mut way.slots[newest], slot::pack(end, clock.now()));
+    if claim(&mut way.slots[newest]) == 0 {
+        return 0;
     }
+    publish(&mut way.slots[newest], slot::pack(end, now));
+    refused(refusal::SLOTS_FULL, 1)
 }
 
 /// Begins to know a direction: everything before `right` is history.
@@ -94,13 +116,7 @@ fn edge(way: &mut Direction, segment: &Segment) -> bool {
 /// A segment below `right`: sent before, or late. Whatever of the bytes from its start on is in flight is ambiguous: an
 /// acknowledgement may have waited for this segment, or answer the other copy.
 #[inline(always)]
-fn sent_again(
-    way: &mut Direction,
-    segment: &Segment,
-    edge: bool,
-    clock: &mut impl Clock,
-    sink: &mut impl Sink,
-) {
+fn sent_again(way: &mut Direction, segment: &Segment, edge: bool, now: u64) -> u32 {
     let end = segment.end();
     let mut dropped = drop_from(way, segment.seq);
     let late = way.hole_start != way.hole_end
@@ -113,7 +129,7 @@ fn sent_again(
         way.right = end;
     }
     if edge {
-        follow_edge(way, segment, edge, clock);
+        follow_edge(way, segment, edge, now);
     } else if way.edge_time != 0
         && segment.timestamps != 0
         && segment.tsval == way.edge_tsval
@@ -125,9 +141,11 @@ fn sent_again(
     }
     if late {
         // The late segment itself was never followed.
-        sink.refused_rtt(refusal::REORDERED, dropped + 1);
+        refused(refusal::REORDERED, dropped + 1)
     } else if dropped > 0 {
-        sink.refused_rtt(refusal::RETRANSMITTED, dropped);
+        refused(refusal::RETRANSMITTED, dropped)
+    } else {
+        0
     }
 }
 
@@ -158,11 +176,11 @@ extern "C" fn drop_from(way: *mut Direction, seq: u32) -> u32 {
 
 /// Follows a segment by its timestamp where its bytes are ambiguous or no slot is free; one at a time.
 #[inline(always)]
-fn follow_edge(way: &mut Direction, segment: &Segment, edge: bool, clock: &mut impl Clock) {
+fn follow_edge(way: &mut Direction, segment: &Segment, edge: bool, now: u64) {
     // Of bytes that are acknowledged already no acknowledgement is to come.
     if edge && way.edge_time == 0 && distance(segment.end(), way.left) > 0 {
         way.edge_tsval = segment.tsval;
         way.edge_end = segment.end();
-        way.edge_time = clock.now();
+        way.edge_time = now;
     }
 }
