@@ -139,6 +139,20 @@ fn cooked2(bytes: &[u8]) -> Framed<'_> {
     }
 }
 
+/// What a frame of a capture on all interfaces says about where it was seen: of Linux cooked v2 the interface's index, of v1
+/// whether it was on its way out, which tells a forwarded packet's second sighting from the first. Else 0.
+pub(super) fn seen_at(link_type: u16, bytes: &[u8]) -> u32 {
+    const OUTGOING: [u8; 2] = [0, 4];
+    match link_type {
+        113 => u32::from(bytes.starts_with(&OUTGOING)),
+        276 => bytes
+            .get(4..8)
+            .and_then(|it| it.try_into().ok())
+            .map_or(0, u32::from_be_bytes),
+        _ => 0,
+    }
+}
+
 /// Where the IP header of an Ethernet frame is, behind VLAN tags, MPLS labels and `PPPoE`; `None` where there is none.
 pub(super) fn ip_at(frame: &[u8]) -> Option<usize> {
     const TAGS: usize = 8;

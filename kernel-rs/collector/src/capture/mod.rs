@@ -17,3 +17,6 @@ mod source;
 
 pub use account::Account;
 pub use replay::{Capture, Form, Options};
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ impl PcapNg {
                 };
                 return Ok(true);
             }
-            Block::Unknown(it) if it.block_type == OBSOLETE_PACKET => {
+            Block::Unknown(_) if word(block, 0, self.big) == OBSOLETE_PACKET => {
                 if block.len() < BYTES_AT + 4 {
                     return Err("a malformed packet block".to_owned());
                 }

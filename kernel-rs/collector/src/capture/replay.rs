@@ -220,10 +220,18 @@ fn feed(replay: &mut Replay, sides: &mut Sides, packet: &Packet<'_>) -> Result<F
         wire_length: packet.wire_length.saturating_sub(cut),
         time_ns: time_ns + AHEAD,
         raw: matches!(framed, Framed::Raw { .. }),
-        interface: packet.interface as u32 + 1,
+        interface: interface_number(packet),
         outbound,
     })?;
     Ok(if fed { Fed::Yes } else { Fed::Short })
+}
+
+/// Tells the places apart where the capture saw packets; from 1 on, in 31 bits.
+fn interface_number(packet: &Packet<'_>) -> u32 {
+    const SEEN_AT_BITS: u32 = 20;
+    const IN_USE: u32 = u32::MAX >> 1;
+    let seen_at = link::seen_at(packet.link_type, packet.bytes) & ((1 << SEEN_AT_BITS) - 1);
+    ((packet.interface as u32 + 1) << SEEN_AT_BITS | seen_at) & IN_USE
 }
 
 /// Samples being collected.

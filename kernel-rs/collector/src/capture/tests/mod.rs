@@ -1,0 +1,6 @@
+//! Captures written by the tests themselves.
+
+mod file;
+mod link;
+mod replay;
+mod writer;
