@@ -13,7 +13,8 @@ pub const SERVER_PORT: u16 = 443;
 /// The client's ports begin here.
 const CLIENT_PORTS: u16 = 1024;
 const PORTS: u32 = 60_000;
-const WINDOW: u16 = 0xffff;
+/// Window field of every segment.
+pub(crate) const WINDOW: u16 = 0xffff;
 
 /// A frame as a capture would have it: cut off behind the headers.
 #[derive(Clone, Debug)]

@@ -29,11 +29,16 @@ pub struct Report {
 pub enum Verdict {
     /// The time from a packet to the packet that the other host sent because of it.
     True,
-    /// Flagged as such: the acknowledgement covers an unambiguous segment and a later one. The time may include the wait for
+    /// Flagged as such: the acknowledgement of an unambiguous segment was caused by another. The time may include the wait for
     /// that.
-    Covering,
+    Flagged,
     /// The answer itself never passed the monitor, a later packet repeats what it says. No monitor can tell.
     Repeated,
+    /// The packet waited at the receiver for one that was sent before it and overtaken behind the monitor. Only a duplicate
+    /// acknowledgement can tell, if one is sent and passes the monitor.
+    HeldUp,
+    /// The answer is to a packet that the monitor never saw; it has only seen another copy.
+    Unseen,
     /// Not a round trip.
     False(&'static str),
 }
@@ -105,7 +110,7 @@ impl<'a> Judge<'a> {
         let first = self.flows[&report.flow]
             .iter()
             .find(|index| self.get(**index).flags & (SYN | ACK) == SYN);
-        if first != Some(&start) {
+        if first != Some(&start) && syn_ack.cause.is_some() {
             return Verdict::False("not from the first SYN");
         }
         if report.quality & SYN_RETRANSMITTED != 0 {
@@ -115,7 +120,7 @@ impl<'a> Judge<'a> {
     }
 
     fn round_trip(&self, report: &Report, start: u32, end: u32) -> Verdict {
-        use latscope_events::metric::quality::MAY_INCLUDE_ACK_DELAY;
+        use latscope_events::metric::quality::{MAY_INCLUDE_ACK_DELAY, TIMESTAMP_MATCHED};
         let (data, ack) = (self.get(start), self.get(end));
         if data.taken() == 0 || data.flags & SYN != 0 || ack.flags & ACK == 0 {
             return Verdict::False("no data and its acknowledgement");
@@ -123,22 +128,32 @@ impl<'a> Judge<'a> {
         if ack.ack < data.end() {
             return Verdict::False("the data is not acknowledged");
         }
+        let echoed = report.quality & TIMESTAMP_MATCHED != 0
+            && data.timestamps.map(|it| it.0) == ack.timestamps.map(|it| it.1);
         match answer(start, ack) {
-            Verdict::False(reason) if report.quality & MAY_INCLUDE_ACK_DELAY != 0 => {
-                if self.is_ambiguous(start, end) {
-                    Verdict::False("bytes sent again, or held up by such")
-                } else if ack.ack == data.end() {
-                    Verdict::False(reason)
+            Verdict::False(_) if report.quality & MAY_INCLUDE_ACK_DELAY != 0 => {
+                if echoed || !self.is_ambiguous(start, end) {
+                    Verdict::Flagged
                 } else {
-                    Verdict::Covering
+                    Verdict::False("bytes sent again, or held up by such")
                 }
             }
-            Verdict::False(reason) if ack.ack > data.end() && ack.echoed == Some(start) => {
-                let _ = reason;
+            // The first acknowledgement of these bytes never passed the monitor.
+            Verdict::False(_) if echoed && !ack.first_answer => Verdict::Repeated,
+            Verdict::False(_) if ack.ack > data.end() && echoed => {
                 Verdict::False("it may include an ACK's delay, without saying so")
+            }
+            Verdict::False(_) if ack.ack == data.end() && self.is_held_up(start, end, echoed) => {
+                Verdict::HeldUp
             }
             verdict => verdict,
         }
+    }
+
+    /// Whether something that passed before, but came later, made the receiver acknowledge the data.
+    fn is_held_up(&self, start: u32, end: u32, echoed: bool) -> bool {
+        let older = self.get(end).cause.is_some_and(|cause| cause < start);
+        older && (echoed || !self.is_ambiguous(start, end))
     }
 
     /// Whether the data, or anything before it, was sent while it waited for its acknowledgement: a second copy of it, or
@@ -159,6 +174,8 @@ impl<'a> Judge<'a> {
 fn answer(start: u32, packet: &Packet) -> Verdict {
     if packet.trigger == Some(start) {
         Verdict::True
+    } else if packet.cause.is_none() {
+        Verdict::Unseen
     } else if packet.cause != Some(start) {
         Verdict::False("the answer is to another packet")
     } else if packet.first_answer {

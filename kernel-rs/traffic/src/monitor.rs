@@ -18,7 +18,7 @@ use latscope_matching::{
 };
 
 use crate::{
-    frame::endpoints,
+    frame::{WINDOW, endpoints},
     judge::Report,
     packet::{Capture, Packet},
 };
@@ -173,7 +173,7 @@ pub fn segment(packet: &Packet) -> Segment {
         tsecr,
         flags: packet.flags,
         timestamps: u8::from(packet.timestamps.is_some()),
-        reserved: [0; 2],
+        window: WINDOW.to_be(),
     }
 }
 

@@ -205,6 +205,9 @@ impl Simulation<'_> {
             host.established |= host.una > 0;
         }
         let reply = host.receive(scenario, flight, now);
+        if reply == Reply::Duplicate {
+            host.trigger = flight.id;
+        }
         let opening = flight.flags & (SYN | ACK) == SYN;
         if opening {
             host.trigger = flight.id;
@@ -218,10 +221,7 @@ impl Simulation<'_> {
         let host = &self.connections[flow as usize].hosts[usize::from(side)];
         let bare = (host.nxt, 0, ACK);
         match reply {
-            Reply::Duplicate => {
-                self.connections[flow as usize].hosts[usize::from(side)].trigger = flight.id;
-                self.send(now, flow, side, bare);
-            }
+            Reply::Duplicate => self.send(now, flow, side, bare),
             Reply::Now if !self.send_new(now, flow, side) && !sent => {
                 self.send(now, flow, side, bare);
             }

@@ -1,0 +1,7 @@
+//! The state machines, rule by rule, without a kernel.
+
+mod exchange;
+mod handshake;
+mod round_trip;
+mod slot;
+mod wire;
