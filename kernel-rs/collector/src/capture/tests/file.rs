@@ -110,7 +110,7 @@ fn pcapng_with_interfaces_of_their_own_links_and_clocks() {
         file.section();
         file.interface(1, &[(2, b"eth0")]);
         file.interface(101, &[(2, b"tun0"), (9, &[9])]);
-        file.interface(113, &[(9, &[0x80 | 20])]);
+        file.interface(113, &[(9, &[0x94])]);
         let hour = 3600_i64;
         let offset = if big {
             hour.to_be_bytes()
