@@ -47,7 +47,7 @@ missing_packages() {
   if [ "$level" = test ]; then
     needs+=(
       "/usr/lib/rustlib/bpfel-unknown-none libstd-rust-web-dev-bpf" "/usr/bin/cargo-fmt rustfmt-web" "/usr/bin/cargo-clippy rust-web-clippy"
-      "llvm-objcopy-$LLVM_MAJOR llvm-$LLVM_MAJOR" "bpftool bpftool" "ip iproute2" "tcpdump tcpdump" "git git" "shellcheck shellcheck"
+      "llvm-objcopy-$LLVM_MAJOR llvm-$LLVM_MAJOR" "bpftool bpftool" "ip iproute2" "tcpdump tcpdump" "git git" "shellcheck shellcheck" "jq jq"
     )
     [ -x "$GRPCURL_ROOT/grpcurl" ] || needs+=("go golang-go")
   fi

@@ -1,0 +1,6 @@
+export { connect, type Latscope } from "./connect.js";
+export type { Input } from "./input.js";
+export type { Sample } from "./sample.js";
+export type { SampleOptions } from "./options.js";
+export { Direction, EndReason, GroupBy, IpProtocol, LossStage, Metric, Quality } from "@latscope/proto";
+export type { End, Flow, Loss, Process } from "@latscope/proto";
