@@ -60,6 +60,13 @@ export declare class Collector {
    */
   check(spec: Buffer): Promise<Buffer>
   /**
+   * Checks the `StreamSamplesRequest` of a stream whose session is yet to be made; `node` is the name of this host.
+   *
+   * # Errors
+   * Every wrong field of the reader at once; the spec is not looked at.
+   */
+  checkReader(request: Buffer, node: string): void
+  /**
    * Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
    *
    * # Errors

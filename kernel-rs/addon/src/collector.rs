@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use latscope_collector::{collector, failure::Failure, proto::SessionSpec};
+use latscope_collector::{
+    collector,
+    failure::Failure,
+    proto::{SessionSpec, StreamSamplesRequest},
+    reader::Reader,
+};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use prost::Message as _;
 
 use crate::{
-    failure::{Answer, Thrown, malformed},
+    failure::{Answer, Thrown, malformed, thrown},
     runtime::blocking,
     session::SessionHandle,
 };
@@ -69,6 +74,18 @@ impl Collector {
         let inner = self.inner.clone();
         let spec = decode(&spec);
         blocking(move || Ok(inner.check(&spec?)?.effective.encode_to_vec().into())).await
+    }
+
+    /// Checks the `StreamSamplesRequest` of a stream whose session is yet to be made; `node` is the name of this host.
+    ///
+    /// # Errors
+    /// Every wrong field of the reader at once; the spec is not looked at.
+    #[napi]
+    pub fn check_reader(&self, request: Buffer, node: String) -> Result<(), Thrown> {
+        StreamSamplesRequest::decode(&request[..])
+            .map_err(|error| malformed("StreamSamplesRequest", &error))
+            .and_then(|request| Reader::check(&request, &node))
+            .map_err(|failure| thrown(&failure))
     }
 
     /// Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.

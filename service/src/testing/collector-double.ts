@@ -53,6 +53,10 @@ export class CollectorDouble implements Collector {
     return Buffer.from(SessionSpec.encode(SessionSpec.fromPartial({ ...decoded, limits })).finish());
   }
 
+  checkReader(request: Buffer): void {
+    checkFilters(request);
+  }
+
   async start(id: string, spec: Buffer): Promise<SessionDouble> {
     const session = new SessionDouble(await this.check(spec));
     this.sessions.set(id, session);
@@ -108,9 +112,7 @@ export class SessionDouble implements SessionHandle {
   }
 
   reader(request: Buffer, header: ReaderHeader): ReaderDouble {
-    const { filters } = StreamSamplesRequest.decode(request);
-    if (filters.length > 0)
-      throw addonError("INVALID_ARGUMENT", "FIELD_INVALID", "filters[0]", "is not known to the double");
+    checkFilters(request);
     const reader = new ReaderDouble(header);
     this.readers.push(reader);
     return reader;
@@ -179,4 +181,10 @@ export class ReaderDouble implements ReaderHandle {
     if (waiter === undefined) this.#queue.push(message);
     else waiter(message);
   }
+}
+
+function checkFilters(request: Buffer): void {
+  const { filters } = StreamSamplesRequest.decode(request);
+  if (filters.length > 0)
+    throw addonError("INVALID_ARGUMENT", "FIELD_INVALID", "filters[0]", "is not known to the double");
 }

@@ -19,6 +19,8 @@ pub(super) struct Books {
     refused: [u64; REASONS],
     planes_at_start: Planes,
     group_at_start: GroupStats,
+    /// Losses that readers were told of, by stage.
+    told: [u64; 3],
 }
 
 /// A session's change of lanes.
@@ -58,6 +60,7 @@ impl Books {
             refused: [0; REASONS],
             planes_at_start: planes(lanes, counters),
             group_at_start: *group,
+            told: [0; 3],
         }
     }
 
@@ -114,6 +117,41 @@ impl Books {
         }
     }
 
+    /// What was lost so far, by stage.
+    fn losses(&self, lanes: &[(u32, Lane)], counters: &[Counters]) -> [(LossStage, u64); 3] {
+        let lost = planes(lanes, counters);
+        let start = &self.planes_at_start;
+        [
+            (
+                LossStage::KernelRateLimit,
+                lost.rate_limited.wrapping_sub(start.rate_limited),
+            ),
+            (
+                LossStage::KernelRingFull,
+                lost.ring_full.wrapping_sub(start.ring_full),
+            ),
+            (
+                LossStage::KernelMapFull,
+                lost.map_full.wrapping_sub(start.map_full),
+            ),
+        ]
+    }
+
+    /// What was lost since the last call, by stage.
+    pub(super) fn untold(
+        &mut self,
+        lanes: &[(u32, Lane)],
+        counters: &[Counters],
+    ) -> [(LossStage, u64); 3] {
+        let mut losses = self.losses(lanes, counters);
+        for ((_, count), told) in losses.iter_mut().zip(&mut self.told) {
+            let all = *count;
+            *count = all - *told;
+            *told = all;
+        }
+        losses
+    }
+
     /// The session's totals as far as the kernel knows them: `measured`, losses, refusals.
     pub(super) fn totals(
         &self,
@@ -123,20 +161,8 @@ impl Books {
         group: &GroupStats,
     ) -> Totals {
         let now = counted(lanes, classes);
-        let lost = planes(lanes, counters);
-        let at_start = &self.planes_at_start;
-        let map_full = lost.map_full.wrapping_sub(at_start.map_full);
-        let losses = [
-            (
-                LossStage::KernelRateLimit,
-                lost.rate_limited.wrapping_sub(at_start.rate_limited),
-            ),
-            (
-                LossStage::KernelRingFull,
-                lost.ring_full.wrapping_sub(at_start.ring_full),
-            ),
-            (LossStage::KernelMapFull, map_full),
-        ];
+        let losses = self.losses(lanes, counters);
+        let map_full = losses[2].1;
         let refusals = (0..REASONS).filter_map(|reason| {
             let outside_flows = group.refused[reason] - self.group_at_start.refused[reason];
             let count = self.refused[reason] + now.refused[reason] + outside_flows;

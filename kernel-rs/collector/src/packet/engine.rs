@@ -22,6 +22,7 @@ use super::{
     session::{Member, Receiver, View},
 };
 use crate::{
+    clock,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
     log::SessionLog,
@@ -93,6 +94,7 @@ pub(super) struct State {
     generation: u32,
     /// Whether the bank that is not in use holds counters that are not in the books yet.
     unfolded: bool,
+    told_at_unix_ns: u64,
     _monitor: Monitor,
 }
 
@@ -100,15 +102,17 @@ impl State {
     fn open(shared: Weak<Mutex<Option<Self>>>) -> Result<Self, Failure> {
         let mut object = Object::open(Clock::Kernel)?;
         let (ring, wake) = object.take_ring()?;
+        let losses = shared.clone();
         Ok(Self {
             object,
             members: HashMap::new(),
             attached: HashMap::new(),
-            reader: Reader::start(ring, wake)?,
+            reader: Reader::start(ring, wake, move || tell_losses(&losses))?,
             groups: [const { None }; GROUPS],
             next_id: 0,
             generation: 0,
             unfolded: false,
+            told_at_unix_ns: clock::monotonic_ns().wrapping_add(clock::wall_offset_ns()),
             _monitor: Monitor::start(move || {
                 let Some(shared) = shared.upgrade() else {
                     return;
@@ -213,6 +217,7 @@ impl State {
             // Its last counters are brought in while it is still a member, its last samples while it still has its bits.
             let _ = self.fold();
             self.reader.drain();
+            self.tell_losses();
         }
         let member = self.members.remove(&id)?;
         let bits: Vec<u32> = member.lanes.iter().map(|(bit, _)| *bit).collect();
@@ -332,6 +337,25 @@ impl State {
         Ok(!gone.is_empty())
     }
 
+    /// Tells every session's readers what the kernel lost since the last time.
+    pub(super) fn tell_losses(&mut self) {
+        let Ok(counters) = self.object.counters() else {
+            return;
+        };
+        let now = clock::monotonic_ns().wrapping_add(clock::wall_offset_ns());
+        for member in self.members.values_mut() {
+            for (stage, count) in member.books.untold(&member.lanes, &counters) {
+                if count > 0 {
+                    member
+                        .receiver
+                        .log
+                        .loss(stage, count, self.told_at_unix_ns, now);
+                }
+            }
+        }
+        self.told_at_unix_ns = now;
+    }
+
     /// Follows the host's interfaces as they come and go. A flow whose home went finds another with its next packet.
     pub(super) fn follow_interfaces(&mut self) {
         // An interface that goes while it is being attached to is not there the next time, which has been told already.
@@ -387,6 +411,16 @@ impl State {
                 .with_quota("packet sessions", text));
         }
         Ok(bits.into_iter().zip(lanes).collect())
+    }
+}
+
+/// Tells losses, unless the engine is busy: it may be waiting for the very thread that asks.
+fn tell_losses(shared: &Weak<Mutex<Option<State>>>) {
+    if let Some(shared) = shared.upgrade()
+        && let Some(mut state) = shared.try_lock()
+        && let Some(state) = state.as_mut()
+    {
+        state.tell_losses();
     }
 }
 

@@ -30,6 +30,8 @@ use crate::{
 const PERIOD_MS: u8 = 5;
 /// How long nothing must have come before it sleeps on the ring.
 const LINGER: Duration = Duration::from_millis(20);
+/// How often what was lost is told.
+const TICK: Duration = Duration::from_millis(500);
 /// Records taken out of the ring at once.
 const BATCH: usize = 4096;
 
@@ -53,10 +55,11 @@ pub(super) struct Reader {
 struct Request(mpsc::SyncSender<()>);
 
 impl Reader {
-    /// Starts the thread.
+    /// Starts the thread. While records come it calls `tick` twice a second.
     pub(super) fn start(
         ring: RingBuf<MapData>,
         wake: Array<MapData, u32>,
+        tick: impl Fn() + Send + 'static,
     ) -> Result<Self, Failure> {
         let alarm = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|error| Failure::kernel("eventfd", &error))?;
@@ -76,7 +79,7 @@ impl Reader {
         };
         let thread = std::thread::Builder::new()
             .name("latscope-packet".into())
-            .spawn(move || loop_.run())
+            .spawn(move || loop_.run(tick))
             .map_err(|error| Failure::kernel("starting the reader thread", &error))?;
         Ok(Self {
             routes,
@@ -124,8 +127,9 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(&mut self) {
+    fn run(&mut self, tick: impl Fn()) {
         let mut busy = Instant::now();
+        let mut ticked = Instant::now();
         loop {
             let before = monotonic_ns();
             if self.drain() {
@@ -142,7 +146,12 @@ impl Loop {
                     Err(mpsc::TryRecvError::Disconnected) => return,
                 }
             }
-            if busy.elapsed() < LINGER {
+            let lingers = busy.elapsed() < LINGER;
+            if ticked < busy && (!lingers || ticked.elapsed() >= TICK) {
+                tick();
+                ticked = Instant::now();
+            }
+            if lingers {
                 self.wait(false, PollTimeout::from(PERIOD_MS));
             } else {
                 let _ = self.wake.set(0, 1, 0);

@@ -27,8 +27,10 @@ use state::{Moment, State, Step};
 
 use crate::{
     failure::{Failure, Reason},
+    log::SessionLog,
     proto::{EndReason, StreamSamplesRequest, Totals},
     session::Session,
+    spec::compiled::Limits,
 };
 
 /// A position in a session's log, and what its client asked for.
@@ -79,6 +81,22 @@ impl Reader {
             busy: AtomicBool::new(false),
             left: AtomicBool::new(false),
         })
+    }
+
+    /// Checks the request of a stream whose session is yet to be made.
+    ///
+    /// # Errors
+    /// As [`Reader::open`]; a cursor cannot be of such a session.
+    pub fn check(request: &StreamSamplesRequest, node: &str) -> Result<(), Failure> {
+        const NO_EPOCH: u64 = 0;
+        let log = SessionLog::new(&Limits {
+            duration_ns: None,
+            max_samples: None,
+            idle_timeout_ns: 0,
+            retain_ns: 0,
+            history_bytes: 0,
+        });
+        request::check(request, node, NO_EPOCH, &log).map(drop)
     }
 
     /// Waits for the next message: one encoded `StreamSamplesResponse`, or `None` after `End` or [`Reader::close`].
