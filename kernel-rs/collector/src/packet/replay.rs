@@ -1,5 +1,7 @@
 //! Packets pushed through the same programs without a network: `BPF_PROG_TEST_RUN` with the capture's clock.
 
+use std::time::Duration;
+
 use aya::{
     maps::{Array, MapData, RingBuf},
     programs::{TestRun as _, TestRunOptions},
@@ -7,13 +9,13 @@ use aya::{
 use latscope_events::{class::ClassStats, refusal::REASONS};
 
 use super::{
-    lane::Lane,
+    lane::{self, Lane},
     object::{Clock, Hook, Object, add_class},
     plan::{self, Look, Placed},
     record::Record,
     wire::zero,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, spec::CompiledSpec};
 
 /// A frame as it was captured.
 #[derive(Clone, Copy, Debug)]
@@ -61,12 +63,34 @@ impl Replay {
             exclude: Vec::new(),
             cap: 0,
         };
-        Self::with_lanes(&[everything], Look { inner, ignore_vlan })
+        Self::with_lanes(&[everything], Look { inner, ignore_vlan }, Clock::Capture)
     }
 
-    fn with_lanes(lanes: &[Lane], look: Look) -> Result<Self, Failure> {
+    /// Loads the programs for these sessions, all on one interface; with `live_clock` as they run live, by the kernel's clock,
+    /// so that what they cost is right and what they measure is the replay itself.
+    ///
+    /// # Errors
+    /// As for [`Replay::open`]; `CAPACITY_EXHAUSTED` when the sessions have too many clauses.
+    pub fn for_sessions(sessions: &[CompiledSpec], live_clock: bool) -> Result<Self, Failure> {
+        let mut lanes = Vec::new();
+        for session in sessions {
+            lanes.extend(lane::of(session)?);
+        }
+        let look = Look {
+            inner: false,
+            ignore_vlan: false,
+        };
+        let clock = if live_clock {
+            Clock::Kernel
+        } else {
+            Clock::Capture
+        };
+        Self::with_lanes(&lanes, look, clock)
+    }
+
+    fn with_lanes(lanes: &[Lane], look: Look, clock: Clock) -> Result<Self, Failure> {
         const GENERATION: u32 = 1;
-        let mut object = Object::open(Clock::Capture)?;
+        let mut object = Object::open(clock)?;
         let (ring, wake) = object.take_ring()?;
         let placed: Vec<Placed<'_>> = lanes
             .iter()
@@ -122,6 +146,18 @@ impl Replay {
             records.extend(Record::read(&record));
         }
         records
+    }
+
+    /// How long the programs ran so far, and for how many frames: the kernel's own figures, kept while
+    /// `BPF_ENABLE_STATS` is on.
+    #[must_use]
+    pub fn run_time(&self) -> (Duration, u64) {
+        self.object
+            .loaded()
+            .filter_map(|(_, _, program)| program.info().ok())
+            .fold((Duration::ZERO, 0), |(time, runs), info| {
+                (time + info.run_time(), runs + info.run_count())
+            })
     }
 
     /// Latencies that were not reported so far, by reason.
