@@ -49,6 +49,8 @@ missing_packages() {
       "/usr/lib/rustlib/bpfel-unknown-none libstd-rust-web-dev-bpf" "/usr/bin/cargo-fmt rustfmt-web" "/usr/bin/cargo-clippy rust-web-clippy"
       "llvm-objcopy-$LLVM_MAJOR llvm-$LLVM_MAJOR" "bpftool bpftool" "ip iproute2" "tcpdump tcpdump" "git git" "shellcheck shellcheck" "jq jq"
     )
+    # Debian's Python comes without what makes virtual environments.
+    python3 -c 'import ensurepip' 2>/dev/null || needs+=("python3-venv python3-venv")
     [ -x "$GRPCURL_ROOT/grpcurl" ] || needs+=("go golang-go")
   fi
   for need in "${needs[@]}"; do command -v "${need% *}" >/dev/null || [ -e "${need% *}" ] || echo "${need#* }"; done
@@ -109,6 +111,11 @@ if [ "$level" = test ]; then
   if ! is_done relay "$relay_hash" || [ ! -x "${CARGO_TARGET_DIR:-target}/release/latscope-relay" ]; then
     setup_step relay cargo build --locked --release --package latscope-relay
     remember relay "$relay_hash"
+  fi
+  python_hash=$(hash_of proto/latscope clients/python/requirements.txt clients/python/setup.sh)
+  if ! is_done python "$python_hash" || ! clients/python/dist/venv/bin/python -c '' 2>/dev/null; then
+    setup_step python clients/python/setup.sh
+    remember python "$python_hash"
   fi
   [ -x "$BPF_LINKER_ROOT/bin/bpf-linker" ] || setup_step bpf-linker install_bpf_linker
   [ -x "$GRPCURL_ROOT/grpcurl" ] ||

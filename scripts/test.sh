@@ -67,7 +67,7 @@ if [ "$failed" = 0 ]; then
   check "buf format" npx --no-install buf format --diff --exit-code proto --path proto/latscope
   check "prettier" npx --no-install prettier --check .
   check "eslint" npx --no-install eslint .
-  check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh clients/shell/*.sh
+  check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh clients/*/*.sh
   check "rustfmt" env PATH="/usr/bin:$PATH" /usr/bin/cargo-fmt fmt --all --check
   check "clippy" scripts/clippy.sh
   check "eBPF objects" scripts/build-ebpf.sh --check
