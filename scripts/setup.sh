@@ -47,11 +47,10 @@ missing_packages() {
   if [ "$level" = test ]; then
     needs+=(
       "/usr/lib/rustlib/bpfel-unknown-none libstd-rust-web-dev-bpf" "/usr/bin/cargo-fmt rustfmt-web" "/usr/bin/cargo-clippy rust-web-clippy"
-      "llvm-objcopy-$LLVM_MAJOR llvm-$LLVM_MAJOR" "bpftool bpftool" "ip iproute2" "tcpdump tcpdump" "git git" "shellcheck shellcheck" "jq jq"
+      "llvm-objcopy-$LLVM_MAJOR llvm-$LLVM_MAJOR" "bpftool bpftool" "ip iproute2" "tcpdump tcpdump" "git git" "shellcheck shellcheck" "jq jq" "go golang-go"
     )
     # Debian's Python comes without what makes virtual environments.
     python3 -c 'import ensurepip' 2>/dev/null || needs+=("python3-venv python3-venv")
-    [ -x "$GRPCURL_ROOT/grpcurl" ] || needs+=("go golang-go")
   fi
   for need in "${needs[@]}"; do command -v "${need% *}" >/dev/null || [ -e "${need% *}" ] || echo "${need#* }"; done
   if { [ "$level" = test ] && ! recent_cargo "$EBPF_CARGO"; } || ! find_cargo; then echo cargo-web rustc-web; fi
@@ -116,6 +115,11 @@ if [ "$level" = test ]; then
   if ! is_done python "$python_hash" || ! clients/python/dist/venv/bin/python -c '' 2>/dev/null; then
     setup_step python clients/python/setup.sh
     remember python "$python_hash"
+  fi
+  go_hash=$(hash_of proto/latscope clients/go)
+  if ! is_done go "$go_hash" || [ ! -x clients/go/dist/print ]; then
+    setup_step go clients/go/setup.sh
+    remember go "$go_hash"
   fi
   [ -x "$BPF_LINKER_ROOT/bin/bpf-linker" ] || setup_step bpf-linker install_bpf_linker
   [ -x "$GRPCURL_ROOT/grpcurl" ] ||

@@ -16,6 +16,7 @@ const COUNT = 10;
 const clients = {
   typescript: ["node", inRepository("clients/typescript/dist/examples/print.js")],
   "node-dynamic": ["node", inRepository("clients/node-dynamic/print.js")],
+  go: [inRepository("clients/go/dist/print")],
   python: [inRepository("clients/python/dist/venv/bin/python"), inRepository("clients/python/print.py")],
   shell: [inRepository("clients/shell/print.sh")],
 } as const;
