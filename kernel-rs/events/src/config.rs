@@ -35,6 +35,8 @@ pub struct Config {
     pub excluding: u64,
     /// Sessions with a rate cap.
     pub capped: u64,
+    /// Generation since which each group has looked without a break.
+    pub since: [u32; GROUPS],
     /// [`field`] bits: fields that any clause asks for.
     pub fields: u32,
     /// Groups that are in use, as a bit mask.
@@ -46,7 +48,7 @@ pub struct Config {
 }
 layout!(
     Config,
-    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 3) + 16
+    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 3) + 4 * GROUPS + 16
 );
 
 /// Filter clauses a session can have.

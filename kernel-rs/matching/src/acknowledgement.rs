@@ -211,7 +211,7 @@ fn forget(way: &mut Direction) -> u64 {
 /// In the kernel a function of its own, which the verifier walks once.
 #[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
 #[cfg_attr(target_arch = "bpf", inline(never))]
-extern "C" fn drop_all(way: *mut Direction) -> u32 {
+pub(crate) extern "C" fn drop_all(way: *mut Direction) -> u32 {
     // SAFETY: the verifier asks for the check; callers pass a reference.
     let Some(way) = (unsafe { way.as_mut() }) else {
         return 0;

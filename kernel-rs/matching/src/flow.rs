@@ -1,13 +1,15 @@
 //! A TCP flow from its first answer to its end.
 
 use latscope_events::{
-    flow::{Direction, Flow, direction, state, track},
+    flow::{Direction, Flow, direction, slot, state, track},
     pending::{Pending, flags},
     refusal,
 };
 
 use crate::{
-    Clock, Segment, Sink, acknowledgement, data, first_byte, handshake,
+    Clock, Segment, Sink, acknowledgement,
+    cell::publish,
+    data, first_byte, handshake,
     segment::{RST, SYN},
 };
 
@@ -110,7 +112,15 @@ pub fn segment_of(
 ) {
     if segment.flags & (SYN | RST) != 0 {
         if segment.flags & RST != 0 {
-            flow.state = state::CLOSED;
+            // One whose number is far off is not the peer's, or too late to matter to it (RFC 5961, 3).
+            let way = &flow.direction[usize::from(side & 1)];
+            let off = segment
+                .seq
+                .wrapping_sub(way.right)
+                .wrapping_add(slot::WINDOW);
+            if way.flags & direction::SENT == 0 || off < 2 * slot::WINDOW {
+                flow.state = state::CLOSED;
+            }
         } else if segment.flags & crate::segment::ACK != 0 {
             handshake::syn_ack_again(flow, side, segment, clock, sink);
         }
@@ -144,6 +154,43 @@ pub fn segment_of(
     } else if is_done(&flow.direction[0]) && is_done(&flow.direction[1]) {
         flow.state = state::CLOSED;
     }
+}
+
+/// Joins a flow midway that was not followed for a while: nothing that began before may end now.
+#[inline(always)]
+pub fn rejoin(flow: &mut Flow) {
+    forget(flow);
+}
+
+/// Forgets all that a flow was in the midst of.
+///
+/// In the kernel a function of its own, which the verifier walks once.
+#[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
+#[cfg_attr(target_arch = "bpf", inline(never))]
+extern "C" fn forget(flow: *mut Flow) -> u32 {
+    // SAFETY: the verifier asks for the check; callers pass a reference.
+    let Some(flow) = (unsafe { flow.as_mut() }) else {
+        return 0;
+    };
+    for way in &mut flow.direction {
+        acknowledgement::drop_all(way);
+        way.edge_time = 0;
+        way.hole_end = way.hole_start;
+        way.flags &= direction::LOCAL;
+    }
+    publish(&mut flow.request_time, 0);
+    publish(&mut flow.syn_ack_time, 0);
+    for side in 0..2 {
+        // SAFETY: valid references. Volatile, or the zeros become a call of memset.
+        unsafe {
+            (&raw mut flow.stream_length[side]).write_volatile(0);
+            (&raw mut flow.stream_next[side]).write_volatile(0);
+        }
+    }
+    if flow.state == state::SYN_ACK {
+        flow.state = state::OPEN;
+    }
+    0
 }
 
 /// Whether a direction has sent its FIN and had it acknowledged.

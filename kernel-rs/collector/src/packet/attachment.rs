@@ -87,7 +87,7 @@ impl Attachment for PacketAttachment {
                 .and_then(|group| state.object.group(group as u32).ok())
                 .unwrap_or_else(books::no_group);
             let counters = state.object.counters().unwrap_or_default();
-            self.last = Some(member.books.totals(&member.lanes, &[], &counters, &group));
+            self.last = Some(member.totals(&[], &counters, &group));
         }
     }
 }
@@ -106,9 +106,7 @@ fn totals(state: &mut State, id: u64) -> Result<Totals, Failure> {
         return Ok(Totals::default());
     };
     let group = state.object.group(member.group as u32)?;
-    Ok(member
-        .books
-        .totals(&member.lanes, &classes, &counters, &group))
+    Ok(member.totals(&classes, &counters, &group))
 }
 
 fn programs(state: &State, id: u64) -> Vec<ProgramStats> {

@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
 };
 
 use latscope_events::{SESSIONS, class::ClassStats, flow::GROUPS};
@@ -90,6 +91,8 @@ pub(super) struct State {
     pub(super) attached: HashMap<u32, Attached>,
     reader: Reader,
     groups: [Option<View>; GROUPS],
+    /// The generation since which each group has looked.
+    since: [u32; GROUPS],
     next_id: u64,
     generation: u32,
     /// Whether the bank that is not in use holds counters that are not in the books yet.
@@ -109,6 +112,7 @@ impl State {
             attached: HashMap::new(),
             reader: Reader::start(ring, wake, move || tell_losses(&losses))?,
             groups: [const { None }; GROUPS],
+            since: [0; GROUPS],
             next_id: 0,
             generation: 0,
             unfolded: false,
@@ -204,6 +208,11 @@ impl State {
                 after: &after,
             });
             member.lanes = new;
+            let least = spec.collection.sample_min_latency_ns;
+            member
+                .receiver
+                .min_latency_ns
+                .store(least, Ordering::Relaxed);
             member.spec = spec.clone();
         }
         let gone: Vec<u32> = gone.iter().map(|(bit, _)| *bit).collect();
@@ -241,8 +250,7 @@ impl State {
     /// that member had these lanes.
     fn publish(&mut self, change: Option<(u64, &[(u32, Lane)])>) -> Result<(), Failure> {
         self.fold()?;
-        // 0 means "never classified" in a flow, so after a wrap-around it is left out, with the 1 that shares no bank.
-        let next = self.generation.checked_add(1).unwrap_or(2);
+        let next = self.next_generation();
         let bank = next & 1;
         let placed: Vec<Placed<'_>> = self
             .members
@@ -256,6 +264,7 @@ impl State {
                     bit: *bit,
                     group: member.group,
                     look: member.look,
+                    since: self.since[member.group],
                     lane,
                 })
             })
@@ -267,6 +276,11 @@ impl State {
         self.generation = next;
         self.unfolded = true;
         Ok(())
+    }
+
+    /// 0 means "never classified" in a flow, so after a wrap-around it is left out, with the 1 that shares no bank.
+    fn next_generation(&self) -> u32 {
+        self.generation.checked_add(1).unwrap_or(2)
     }
 
     /// Brings the counters of the bank that is not in use into the books and clears them.
@@ -330,8 +344,16 @@ impl State {
             if let Some(attached) = self.attached.get_mut(&index) {
                 attached.interface = interface;
             } else {
-                let attached = attach::attach(&mut self.object, &interface)?;
-                self.attached.insert(index, attached);
+                match attach::attach(&mut self.object, &interface) {
+                    Ok(attached) => {
+                        self.attached.insert(index, attached);
+                    }
+                    // It went meanwhile, which the monitor has heard as well.
+                    Err(_) if interface::list()?.iter().all(|it| it.index != index) => {
+                        self.object.write_interface(index, 0)?;
+                    }
+                    Err(failure) => return Err(failure),
+                }
             }
         }
         Ok(!gone.is_empty())
@@ -377,6 +399,7 @@ impl State {
                 .with_quota("interface sets", text));
         };
         self.groups[group] = Some(view.clone());
+        self.since[group] = self.next_generation();
         Ok(group)
     }
 
@@ -424,9 +447,13 @@ fn tell_losses(shared: &Weak<Mutex<Option<State>>>) {
     }
 }
 
-/// Returns when no program runs any more that began before: an expedited form of what the kernel itself waits for.
+/// Returns when no program runs any more that began before.
 fn grace() {
     const GLOBAL: libc::c_int = 1;
+    /// Where membarrier is refused (seccomp, `nohz_full`): programs run for microseconds.
+    const LONG: Duration = Duration::from_millis(100);
     // SAFETY: the call takes no memory. It waits for an RCU grace period.
-    unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
+    if unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) } != 0 {
+        std::thread::sleep(LONG);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
     process::Command,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -16,9 +16,9 @@ use crate::{
     collector::Collector,
     metric::EngineKind,
     proto::{
-        EndReason, Filter, LossStage, Metric, PortRange, Probe, SessionSpec, StreamSamplesRequest,
-        StreamSamplesResponse, TcpProbe, Totals, probe, stream_samples_request,
-        stream_samples_response::Event,
+        EndReason, Filter, LossStage, Metric, PortRange, Probe, Sample, SessionSpec,
+        StreamSamplesRequest, StreamSamplesResponse, TcpProbe, Totals, probe,
+        stream_samples_request, stream_samples_response::Event,
     },
     reader::Reader,
     session::Session,
@@ -79,8 +79,21 @@ fn talk(server: &TcpListener, rounds: usize) {
     }
 }
 
-/// Everything in a session's history, and the totals at its end.
+/// Metrics and server ports of everything in a session's history, and the totals at its end.
 fn all_of(session: &Arc<Session>) -> (Vec<(Metric, u32)>, Totals, Totals) {
+    read(session, |it| {
+        (it.metric(), it.flow.as_ref().unwrap().server_port)
+    })
+}
+
+/// Metrics and latencies.
+fn latencies_of(session: &Arc<Session>) -> (Vec<(Metric, Duration)>, Totals, Totals) {
+    read(session, |it| {
+        (it.metric(), it.latency.unwrap().try_into().unwrap())
+    })
+}
+
+fn read<T>(session: &Arc<Session>, pick: impl Fn(&Sample) -> T) -> (Vec<T>, Totals, Totals) {
     let request = StreamSamplesRequest {
         source: Some(stream_samples_request::Source::Session(
             "sessions/test".into(),
@@ -101,11 +114,7 @@ fn all_of(session: &Arc<Session>) -> (Vec<(Metric, u32)>, Totals, Totals) {
                 .event
                 .unwrap()
             {
-                Event::Rows(rows) => samples.extend(
-                    rows.samples
-                        .iter()
-                        .map(|it| (it.metric(), it.flow.as_ref().unwrap().server_port)),
-                ),
+                Event::Rows(rows) => samples.extend(rows.samples.iter().map(&pick)),
                 Event::End(end) => {
                     return (samples, end.totals.unwrap(), end.session_totals.unwrap());
                 }
@@ -202,6 +211,78 @@ fn a_changed_filter_holds_for_flows_that_were_there_before() {
             "{samples:?}"
         );
         assert_eq!(totals.measured, samples.len() as u64);
+    });
+}
+
+#[test]
+fn what_began_while_nobody_listened_ends_nothing() {
+    alone(|| {
+        let collector = collector();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let first = collector.start(&tcp_spec(None)).unwrap();
+        let mut here = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let (mut there, _) = server.accept().unwrap();
+        let mut buffer = [0; 5];
+        here.write_all(b"hello").unwrap();
+        there.read_exact(&mut buffer).unwrap();
+        first.stop(EndReason::SessionStopped);
+        let gap = Duration::from_millis(300);
+        std::thread::sleep(gap);
+        let second = collector.start(&tcp_spec(None)).unwrap();
+        there.write_all(b"world").unwrap();
+        here.read_exact(&mut buffer).unwrap();
+        here.write_all(b"again").unwrap();
+        there.read_exact(&mut buffer).unwrap();
+        second.stop(EndReason::SessionStopped);
+        let (samples, _, _) = latencies_of(&second);
+        assert_eq!(
+            samples
+                .iter()
+                .filter(|it| it.0 == Metric::TcpFirstByte)
+                .count(),
+            0,
+            "{samples:?}"
+        );
+        assert!(samples.iter().all(|it| it.1 < gap), "{samples:?}");
+    });
+}
+
+#[test]
+fn faster_samples_are_left_out_and_counted() {
+    alone(|| {
+        let collector = collector();
+        let mut spec = tcp_spec(None);
+        let least = Duration::from_secs(1);
+        spec.collection.get_or_insert_default().sample_min_latency = least.try_into().ok();
+        let session = collector.start(&spec).unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        talk(&server, 3);
+        session.stop(EndReason::SessionStopped);
+        let (samples, _, totals) = all_of(&session);
+        assert_eq!(samples, []);
+        assert!(totals.aggregated_only >= 6, "{totals:?}");
+        assert_eq!(totals.measured, totals.aggregated_only);
+    });
+}
+
+#[test]
+fn flows_that_nobody_asked_for_take_no_room() {
+    alone(|| {
+        let collector = collector();
+        let session = collector.start(&tcp_spec(None)).unwrap();
+        let (a, b) = (
+            UdpSocket::bind("127.0.0.1:0").unwrap(),
+            UdpSocket::bind("127.0.0.1:0").unwrap(),
+        );
+        for _ in 0..3 {
+            a.send_to(b"ping", b.local_addr().unwrap()).unwrap();
+            b.recv(&mut [0; 9]).unwrap();
+            b.send_to(b"pong", a.local_addr().unwrap()).unwrap();
+            a.recv(&mut [0; 9]).unwrap();
+        }
+        session.stop(EndReason::SessionStopped);
+        let (samples, _, totals) = all_of(&session);
+        assert_eq!((samples, totals.measured), (vec![], 0));
     });
 }
 

@@ -4,6 +4,7 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     sync::Arc,
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -21,6 +22,9 @@ use crate::failure::Failure;
 
 /// Changes within this time are told as one: a container brings several.
 const SETTLE_MS: u8 = 20;
+
+/// However many come, they are told after this.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// A thread that calls back after every change; dropping it ends the thread.
 pub(super) struct Monitor {
@@ -85,6 +89,7 @@ fn listen(netlink: &OwnedFd, ends: &EventFd, changed: impl Fn()) {
         if !news {
             continue;
         }
+        let begun = Instant::now();
         // What the messages say is asked for anew; an overrun (ENOBUFS) is as good as a message.
         loop {
             let mut buffer = [0; 8192];
@@ -93,7 +98,7 @@ fn listen(netlink: &OwnedFd, ends: &EventFd, changed: impl Fn()) {
             if ended {
                 return;
             }
-            if !more {
+            if !more || begun.elapsed() > LONGEST {
                 break;
             }
         }

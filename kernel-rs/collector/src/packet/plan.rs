@@ -26,6 +26,8 @@ pub(super) struct Placed<'a> {
     pub(super) group: usize,
     /// How the group looks at packets.
     pub(super) look: Look,
+    /// The generation since which the group has looked.
+    pub(super) since: u32,
     /// What it stands for.
     pub(super) lane: &'a Lane,
 }
@@ -88,6 +90,7 @@ fn enter(config: &mut Config, placed: &Placed<'_>) {
         bit,
         group,
         look,
+        since,
         lane,
     } = *placed;
     let mask = 1 << bit;
@@ -98,6 +101,7 @@ fn enter(config: &mut Config, placed: &Placed<'_>) {
     }
     config.group[group % GROUPS] |= mask;
     config.groups |= 1 << group;
+    config.since[group % GROUPS] = since;
     config.inner |= u32::from(look.inner) << group;
     config.ignore_vlan |= u32::from(look.ignore_vlan) << group;
     if lane.filters.is_empty() {

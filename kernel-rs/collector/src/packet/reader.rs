@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     os::fd::AsFd as _,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -213,10 +213,22 @@ impl Loop {
             let Some(receiver) = &routes.receivers[bit as usize] else {
                 continue;
             };
+            let least = receiver.min_latency_ns.load(Ordering::Relaxed);
+            if least > 0 {
+                let faster = self
+                    .batch
+                    .iter()
+                    .filter(|it| it.sample.mask >> bit & 1 != 0 && it.sample.latency_ns < least);
+                receiver
+                    .faster
+                    .fetch_add(faster.count() as u64, Ordering::Relaxed);
+            }
             receiver.log.append(
                 self.batch
                     .iter()
-                    .filter(|record| record.sample.mask >> bit & 1 != 0)
+                    .filter(|record| {
+                        record.sample.mask >> bit & 1 != 0 && record.sample.latency_ns >= least
+                    })
                     .map(|record| convert::sample(record, receiver, &routes.names, offset)),
             );
         }

@@ -99,6 +99,7 @@ impl Replay {
                 bit: bit as u32,
                 group: 0,
                 look,
+                since: 0,
                 lane,
             })
             .collect();

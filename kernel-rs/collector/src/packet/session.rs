@@ -1,12 +1,20 @@
 //! What the engine keeps of a session.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
-use latscope_events::metric::PACKET_METRICS;
+use latscope_events::{
+    class::{ClassStats, GroupStats},
+    counter::Counters,
+    metric::PACKET_METRICS,
+};
 
 use super::{books::Books, lane::Lane, plan::Look};
 use crate::{
     log::SessionLog,
+    proto::Totals,
     spec::{compiled::CompiledSpec, interface::InterfacePattern},
 };
 
@@ -45,11 +53,29 @@ pub(super) struct Member {
     pub(super) spec: CompiledSpec,
 }
 
+impl Member {
+    /// What the kernel counted for it, and what was not made a sample of its own.
+    pub(super) fn totals(
+        &self,
+        classes: &[(u64, ClassStats)],
+        counters: &[Counters],
+        group: &GroupStats,
+    ) -> Totals {
+        let mut totals = self.books.totals(&self.lanes, classes, counters, group);
+        totals.aggregated_only = self.receiver.faster.load(Ordering::Relaxed);
+        totals
+    }
+}
+
 /// Where the reader puts the samples of a session.
 pub(super) struct Receiver {
     pub(super) log: Arc<SessionLog>,
     /// Index in `spec.probes` by metric.
     pub(super) probe: [u32; PACKET_METRICS],
+    /// Faster latencies give no individual sample.
+    pub(super) min_latency_ns: AtomicU64,
+    /// How many were faster.
+    pub(super) faster: AtomicU64,
 }
 
 impl Receiver {
@@ -62,6 +88,11 @@ impl Receiver {
                 }
             }
         }
-        Self { log, probe }
+        Self {
+            log,
+            probe,
+            min_latency_ns: AtomicU64::new(spec.collection.sample_min_latency_ns),
+            faster: AtomicU64::new(0),
+        }
     }
 }

@@ -11,7 +11,12 @@ const RETAIN_NS: u64 = 600 * SECOND_NS;
 /// Samples are kept in so many bytes, where neither client nor server says otherwise.
 const HISTORY_BYTES: u64 = 32 << 20;
 
-/// Checks `spec.limits`.
+/// Longest that a session waits for a reader, and that its results are kept; what is asked beyond is clamped.
+const WAIT_MAX_NS: u64 = 24 * 3600 * SECOND_NS;
+/// Most bytes of samples that a session keeps; what is asked beyond is clamped.
+const HISTORY_BYTES_MAX: u64 = 256 << 20;
+
+/// Checks `spec.limits`, and clamps them: whoever may open sessions must not be able to exhaust the host.
 pub(crate) fn compile(limits: &proto::Limits, path: &str, violations: &mut Violations) -> Limits {
     let proto::Limits {
         duration,
@@ -46,9 +51,11 @@ pub(crate) fn compile(limits: &proto::Limits, path: &str, violations: &mut Viola
     Limits {
         duration_ns,
         max_samples: *max_samples,
-        idle_timeout_ns,
-        retain_ns,
-        history_bytes: history_bytes.unwrap_or(HISTORY_BYTES),
+        idle_timeout_ns: idle_timeout_ns.min(WAIT_MAX_NS),
+        retain_ns: retain_ns.min(WAIT_MAX_NS),
+        history_bytes: history_bytes
+            .unwrap_or(HISTORY_BYTES)
+            .min(HISTORY_BYTES_MAX),
     }
 }
 

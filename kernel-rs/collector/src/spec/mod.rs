@@ -83,6 +83,7 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
         &mut violations,
     );
     violations.finish()?;
+    refuse_unimplemented(&network_namespaces, &collection)?;
     let packet = spec.packet.unwrap_or_default();
     let compiled = CompiledSpec {
         probes,
@@ -99,6 +100,33 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
         effective: effective(spec, &compiled),
         compiled,
     })
+}
+
+/// What this build would have to ignore is refused instead.
+fn refuse_unimplemented(
+    namespaces: &[Namespace],
+    collection: &compiled::Collection,
+) -> Result<(), Failure> {
+    let refuse = |field: &str, description: &str| {
+        Err(Failure::field(
+            Reason::OptionUnimplemented,
+            field,
+            description,
+        ))
+    };
+    if !namespaces.is_empty() {
+        return refuse(
+            "spec.network_namespaces",
+            "this version measures in its own namespace only; run a service in the other",
+        );
+    }
+    if collection.histograms_only {
+        return refuse(
+            "spec.collection.histograms_only",
+            "this version has no histograms in the kernel yet",
+        );
+    }
+    Ok(())
 }
 
 impl Checked {

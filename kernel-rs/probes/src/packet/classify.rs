@@ -105,10 +105,11 @@ pub(crate) extern "C" fn classify(flow: *mut Flow, packet: *const Packet, genera
         mask &= !any(&work.clauses, &config.exclude_direction[opened]);
     }
     let tracked = track(config, mask);
-    if tracked & !flow.track & track::RTT != 0 && flow.generation != 0 {
-        // Nobody listened until now: both directions are joined midway.
-        flow.direction[0].flags &= !direction::SENT;
-        flow.direction[1].flags &= !direction::SENT;
+    let since = config.since[packet.group as usize & (GROUPS - 1)];
+    let gap = latscope_matching::segment::distance(flow.generation, since) < 0;
+    if flow.generation != 0 && (gap || tracked & !flow.track != 0 || flow.mask == 0) {
+        // Nobody listened until now, or not to all of it: what it was in the midst of is not known.
+        latscope_matching::flow::rejoin(flow);
     }
     flow.track = tracked;
     flow.class = class_of(mask, bank);

@@ -35,8 +35,12 @@ pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     };
     let generation = control.generation;
     let changed = flow.generation != generation;
+    if changed {
+        forsake(&mut flow.direction[0]);
+        forsake(&mut flow.direction[1]);
+    }
     let way = &mut flow.direction[usize::from(packet.side & 1)];
-    if way.home != packet.home && !moves(way, packet, changed) {
+    if way.home != packet.home && !moves(way, packet) {
         return 0;
     }
     arrive(way, packet);
@@ -218,15 +222,20 @@ fn once(flow: &mut Flow, packet: &Packet, first: &Pending) -> bool {
     flow.mask != 0
 }
 
-/// Whether a direction's home moves to where this packet is seen: it has none, its interface is gone, or it fell silent
-/// while packets of the direction pass here (an asymmetric route that changed).
+/// Gives a direction's home up when its interface is gone.
 #[inline(always)]
-fn moves(way: &Direction, packet: &Packet, changed: bool) -> bool {
-    if way.home == 0 || packet.coarse.wrapping_sub(way.home_seen) > SILENCE {
-        return true;
-    }
+fn forsake(way: &mut Direction) {
     // SAFETY: only whether it is there is asked.
-    changed && unsafe { INTERFACES.get(home::ifindex(way.home)) }.is_none()
+    if unsafe { INTERFACES.get(home::ifindex(way.home)) }.is_none() {
+        way.home = 0;
+    }
+}
+
+/// Whether a direction's home moves to where this packet is seen: it has none, or it fell silent while packets of the
+/// direction pass here (an asymmetric route that changed).
+#[inline(always)]
+fn moves(way: &Direction, packet: &Packet) -> bool {
+    way.home == 0 || packet.coarse.wrapping_sub(way.home_seen) > SILENCE
 }
 
 /// Notes where and how a packet of a direction was seen.

@@ -60,8 +60,10 @@ pub(crate) struct Packet {
     pub(crate) result: i16,
     /// What it is to DNS: `dns::QUERY` and so on.
     pub(crate) dns: u8,
+    /// 1 when a session wants what its flow gives.
+    pub(crate) wanted: u8,
     /// Unused.
-    pub(crate) reserved: [u8; 3],
+    pub(crate) reserved: [u8; 2],
 }
 
 impl Packet {

@@ -1,8 +1,13 @@
 //! From packet to flow: one lookup for a flow that is known, a second table for peers heard from one side only.
 
-use aya_ebpf::{bindings::__sk_buff, btf_maps::LruHashMap};
+use aya_ebpf::{
+    bindings::{__sk_buff, BPF_NOEXIST},
+    btf_maps::LruHashMap,
+};
 use latscope_events::{
+    config::Config,
     flow::{Flow, FlowKey4, FlowKey6, GROUPS, home, protocol},
+    metric,
     pending::{Pending, flags},
     refusal::REASONS,
 };
@@ -97,6 +102,10 @@ fn look_at(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32) {
     unsafe {
         (*packet).ignore_vlan = config.ignore_vlan;
         dns::parse(ctx, config, &mut *packet);
+        (*packet).wanted = u8::from(wanted(config, &*packet));
+        if (*packet).wanted == 0 && (*packet).dns == dns::NONE {
+            return;
+        }
     }
     if groups == 1 {
         // SAFETY: callers pass a valid packet.
@@ -104,6 +113,28 @@ fn look_at(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32) {
         follow(ctx, packet);
     } else {
         follow_each(ctx, packet, groups);
+    }
+}
+
+/// Whether any session wants what flows of this protocol give: those that nobody asks for take no room from others.
+#[inline(always)]
+fn wanted(config: &Config, packet: &Packet) -> bool {
+    let any = |metrics: &[u8]| metrics.iter().any(|it| config.wants[usize::from(*it)] != 0);
+    match packet.protocol {
+        ip::UDP => any(&[
+            metric::UDP_REPLY,
+            metric::QUIC_HANDSHAKE,
+            metric::QUIC_SPIN_RTT,
+        ]),
+        ip::TCP => any(&[
+            metric::TCP_HANDSHAKE_REMOTE,
+            metric::TCP_HANDSHAKE_LOCAL,
+            metric::TCP_RTT,
+            metric::TCP_FIRST_BYTE,
+            metric::TCP_CONNECT_FAILURE,
+            metric::DNS_REPLY,
+        ]),
+        _ => any(&[metric::ICMP_ECHO, metric::TCP_CONNECT_FAILURE]),
     }
 }
 
@@ -172,7 +203,9 @@ fn follow(ctx: *mut __sk_buff, packet: *mut Packet) {
             transaction::echo(packet);
             return;
         }
-        if (*packet).version == 4 {
+        if (*packet).wanted == 0 {
+            // Only as a transaction.
+        } else if (*packet).version == 4 {
             follow4(packet);
         } else {
             follow6(packet);
@@ -327,11 +360,12 @@ fn look<K: Copy, const F: usize, const P: usize>(
     } else if segment.flags & RST != 0 {
         return;
     }
-    let _ = flows.insert(key, &ZERO, 0);
-    if let Some(flow) = flows.get_ptr_mut(key) {
-        if measure::established(flow, packet, first) != 0 {
-            measure::known(flow, packet);
-        }
+    // Another CPU may have been faster; the flow is its then.
+    if flows.insert(key, &ZERO, u64::from(BPF_NOEXIST)).is_ok()
+        && let Some(flow) = flows.get_ptr_mut(key)
+        && measure::established(flow, packet, first) != 0
+    {
+        measure::known(flow, packet);
     }
     let _ = pending.remove(key);
 }
