@@ -43,6 +43,15 @@ impl Cidr {
                 ));
             }
         };
+        // An IPv4 address in IPv6's clothes (RFC 4291, 2.5.5.2) is one on the wire.
+        let (address, prefix_length) = match address {
+            IpAddr::V6(it) if prefix_length >= 96 => {
+                it.to_ipv4_mapped().map_or((address, prefix_length), |it| {
+                    (it.into(), prefix_length - 96)
+                })
+            }
+            _ => (address, prefix_length),
+        };
         let mut bytes = [0; 16];
         match address {
             IpAddr::V4(it) => bytes[..4].copy_from_slice(&it.octets()),
@@ -90,6 +99,16 @@ mod tests {
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&address);
         bytes
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_ipv4_address() {
+        assert_eq!(Cidr::parse("::ffff:10.1.2.3"), Cidr::parse("10.1.2.3"));
+        assert_eq!(
+            Cidr::parse("::ffff:10.0.0.0/104"),
+            Cidr::parse("10.0.0.0/8")
+        );
+        assert!(!Cidr::parse("::ffff:0:0/95").unwrap().ipv4);
     }
 
     #[test]
