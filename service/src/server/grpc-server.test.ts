@@ -43,6 +43,15 @@ describe("the unix socket", () => {
     await expect(stat(path)).rejects.toThrow("ENOENT");
   });
 
+  it("refuses a path that the kernel would cut, and leaves nothing behind", async () => {
+    const path = join(folder, "a".repeat(107 - Buffer.byteLength(folder)));
+    await expect(listen(path)).rejects.toThrow("has 108 bytes, the kernel takes at most 107");
+    await expect(stat(path.slice(0, -1))).rejects.toThrow("ENOENT");
+    const longest = await listen(path.slice(0, -1));
+    longest.close();
+    await once(longest, "close");
+  });
+
   it("replaces what a killed service left behind", async () => {
     const path = join(folder, "a.sock");
     const code = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;

@@ -6,6 +6,9 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { ListenError } from "./listen-error.js";
 
+/** `sun_path` of unix(7), without its NUL; a longer one would silently be cut. */
+const LONGEST_PATH = 107;
+
 /** Who owns the socket. */
 export interface SocketGroup {
   name: string;
@@ -23,6 +26,11 @@ export async function listenUnix(
   group: SocketGroup,
   onConnection: (socket: Socket) => void,
 ): Promise<NetServer> {
+  const length = Buffer.byteLength(path);
+  if (length > LONGEST_PATH)
+    throw new ListenError(
+      `the socket's path has ${String(length)} bytes, the kernel takes at most ${String(LONGEST_PATH)}: ${path}`,
+    );
   try {
     await makeFolder(dirname(path));
     await removeStale(path);
