@@ -39,6 +39,13 @@ pub fn endpoints(flow: u32) -> [([u8; 4], u16); 2] {
     [([10, b, c, d], port), (server, SERVER_PORT)]
 }
 
+/// The clients' ports of so many flows.
+#[must_use]
+pub fn client_ports(flows: usize) -> std::ops::RangeInclusive<u16> {
+    let last = (flows as u32).clamp(1, PORTS) - 1;
+    CLIENT_PORTS..=CLIENT_PORTS + last as u16
+}
+
 /// The flow of a client's address.
 #[must_use]
 pub fn flow_of(client: [u8; 4]) -> u32 {
