@@ -421,4 +421,20 @@ mod tests {
             ["tcp rtt", "cpu stall"]
         );
     }
+
+    #[test]
+    fn docs_have_a_row_for_every_metric_that_is_measured() {
+        let docs = include_str!("../../../docs/metrics.md");
+        let rows: Vec<&str> = docs
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+            .filter(|name| TABLE.iter().any(|row| row.name == *name))
+            .collect();
+        let measured: Vec<&str> = TABLE
+            .iter()
+            .filter(|row| row.implemented)
+            .map(|row| row.name)
+            .collect();
+        assert_eq!(rows, measured);
+    }
 }
