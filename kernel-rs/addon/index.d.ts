@@ -60,12 +60,12 @@ export declare class Collector {
    */
   check(spec: Buffer): Promise<Buffer>
   /**
-   * Checks the `StreamSamplesRequest` of a stream whose session is yet to be made; `node` is the name of this host.
+   * Checks the reader's side of a `StreamSamplesRequest` whose session is yet to be made.
    *
    * # Errors
-   * Every wrong field of the reader at once; the spec is not looked at.
+   * Every wrong field of the reader at once; the spec is not looked at. `CLOSED`.
    */
-  checkReader(request: Buffer, node: string): void
+  checkReader(request: Buffer): void
   /**
    * Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
    *

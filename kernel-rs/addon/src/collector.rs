@@ -6,7 +6,6 @@ use latscope_collector::{
     collector,
     failure::Failure,
     proto::{SessionSpec, StreamSamplesRequest},
-    reader::Reader,
 };
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -76,15 +75,15 @@ impl Collector {
         blocking(move || Ok(inner.check(&spec?)?.effective.encode_to_vec().into())).await
     }
 
-    /// Checks the `StreamSamplesRequest` of a stream whose session is yet to be made; `node` is the name of this host.
+    /// Checks the reader's side of a `StreamSamplesRequest` whose session is yet to be made.
     ///
     /// # Errors
-    /// Every wrong field of the reader at once; the spec is not looked at.
+    /// Every wrong field of the reader at once; the spec is not looked at. `CLOSED`.
     #[napi]
-    pub fn check_reader(&self, request: Buffer, node: String) -> Result<(), Thrown> {
+    pub fn check_reader(&self, request: Buffer) -> Result<(), Thrown> {
         StreamSamplesRequest::decode(&request[..])
             .map_err(|error| malformed("StreamSamplesRequest", &error))
-            .and_then(|request| Reader::check(&request, &node))
+            .and_then(|request| self.inner.check_reader(&request))
             .map_err(|failure| thrown(&failure))
     }
 

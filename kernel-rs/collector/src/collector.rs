@@ -12,7 +12,8 @@ use crate::{
     failure::{Failure, Reason},
     metric::{self, EngineKind},
     packet::PacketEngine,
-    proto::{Capability, HostStatus, NodeCapabilities, SessionSpec},
+    proto::{Capability, HostStatus, NodeCapabilities, SessionSpec, StreamSamplesRequest},
+    reader::Reader,
     session::Session,
     spec::{self, Checked, time},
 };
@@ -128,6 +129,15 @@ impl Collector {
             engine.check(&spec.compiled)?;
         }
         Ok(spec)
+    }
+
+    /// Checks the reader's side of a stream whose session is yet to be made.
+    ///
+    /// # Errors
+    /// Those of [`Reader::check`]; `CLOSED`.
+    pub fn check_reader(&self, request: &StreamSamplesRequest) -> Result<(), Failure> {
+        drop(self.engines()?);
+        Reader::check(request, &self.node)
     }
 
     /// Attaches a session.

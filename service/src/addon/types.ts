@@ -17,8 +17,8 @@ export interface Collector {
   status(): Promise<Buffer>;
   /** Checks a SessionSpec and attaches nothing. @returns the effective SessionSpec. */
   check(spec: Buffer): Promise<Buffer>;
-  /** Checks the reader's side of a StreamSamplesRequest whose session is yet to be made. @param node the name of this host */
-  checkReader(request: Buffer, node: string): void;
+  /** Checks the reader's side of a StreamSamplesRequest whose session is yet to be made. */
+  checkReader(request: Buffer): void;
   /** Attaches. @param id the part after `sessions/` @param spec SessionSpec */
   start(id: string, spec: Buffer): Promise<SessionHandle>;
   /** Detaches everything. Idempotent. */

@@ -33,10 +33,10 @@ async function streamOwn(
   bytes: Buffer,
   outgoing: Outgoing<Buffer>,
 ): Promise<void> {
-  const { collector, node, sessions } = context;
+  const { collector, sessions } = context;
   const lingerMs = request.linger === undefined ? 0 : milliseconds(request.linger);
   if (lingerMs < 0) throw Failure.field("FIELD_INVALID", "linger", "is negative");
-  collector.checkReader(bytes, node);
+  collector.checkReader(bytes);
   const record = await sessions.create({ displayName: "", labels: {}, spec, stream: { lingerMs } });
   // Only a stream that broke can be taken up again.
   let broke = false;
