@@ -80,7 +80,8 @@ if [ "$failed" = 0 ]; then
 fi
 
 say "took $(since "$began"); logs in $LATSCOPE_LOGS"
-[ ${#skips[@]} -eq 0 ] || printf 'skipped: %s\n' "${skips[@]}"
+[ ${#skips[@]} -eq 0 ] || printf 'skipped: %s\n' "${skips[@]:0:40}"
+[ ${#skips[@]} -le 40 ] || echo "skipped: and $((${#skips[@]} - 40)) more"
 [ ${#failures[@]} -eq 0 ] || printf 'FAILED: %s\n' "${failures[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
