@@ -1,4 +1,5 @@
 import { ServerCredentials, type Server } from "@grpc/grpc-js";
+import { once } from "node:events";
 import type { Socket } from "node:net";
 
 /**
@@ -21,6 +22,11 @@ export class Connections {
     socket.setNoDelay(true);
     this.#injector.injectConnection(socket);
   };
+
+  /** Resolves when the last of them is closed. */
+  async closed(): Promise<void> {
+    for (const socket of this.#open) if (!socket.closed) await once(socket, "close");
+  }
 
   destroyAll(): void {
     for (const socket of this.#open) socket.destroy();

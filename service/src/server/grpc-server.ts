@@ -84,9 +84,12 @@ export class GrpcServer {
         resolve();
       }, timeoutMs);
       this.#stopListening();
+      // From Node 24 on grpc-js takes a connection that has been told to close for one that is closed: hence the wait for ours.
       this.#server.tryShutdown(() => {
-        clearTimeout(timer);
-        resolve();
+        void this.#connections.closed().then(() => {
+          clearTimeout(timer);
+          resolve();
+        });
       });
     });
   }
