@@ -158,7 +158,8 @@ fn echoed(way: &mut Direction, segment: &Segment) -> u64 {
     } else {
         0
     };
-    if newer > 0 || acknowledged {
+    // Whatever it covers, an echo is the first: what comes later may be due to another copy.
+    if newer >= 0 || acknowledged {
         way.edge_time = 0;
     }
     time

@@ -275,6 +275,19 @@ fn rule_6_bytes_that_are_acknowledged_are_not_followed_again() {
 }
 
 #[test]
+fn rule_6_an_echo_inside_a_large_packet_ends_the_wait() {
+    let mut talk = Talk::new(true);
+    talk.tick = (10, 1);
+    talk.data(20, 0, 900);
+    talk.tick = (30, 1);
+    talk.data(220, 0, 900);
+    // Its first part arrived; what comes later may be due to another copy of the rest.
+    talk.ack(230, 800);
+    talk.ack(300, 900);
+    assert_eq!(talk.rtts(), []);
+}
+
+#[test]
 fn rule_6_below_one_tick_sequence_numbers_still_tell() {
     let mut talk = Talk::new(true);
     talk.tick = (10, 7);
