@@ -1,5 +1,4 @@
 import { ServerCredentials, type Server } from "@grpc/grpc-js";
-import { once } from "node:events";
 import type { Socket } from "node:net";
 
 /**
@@ -25,7 +24,7 @@ export class Connections {
 
   /** Resolves when the last of them is closed. */
   async closed(): Promise<void> {
-    for (const socket of this.#open) if (!socket.closed) await once(socket, "close");
+    await Promise.all([...this.#open].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
   }
 
   destroyAll(): void {
