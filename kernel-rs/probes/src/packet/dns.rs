@@ -88,13 +88,13 @@ extern "C" fn question(ctx: *mut __sk_buff, packet: *mut Packet, offset: u32, le
 /// question never is. Letters keep their case: a reply repeats the question as it was.
 #[inline(always)]
 fn hash(name: *const u64, length: u32) -> u32 {
+    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
     let Some(size) = name_size(name.cast(), length).map(|size| size + TAIL) else {
         return 0;
     };
     if size > length {
         return 0;
     }
-    const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = u64::from(size);
     for word in 0..NAME as u32 / 8 {
         let before = word * 8;
@@ -195,8 +195,8 @@ extern "C" fn next_message(ctx: *mut __sk_buff, packet: *mut Packet, flow: *mut 
         flow.stream_next[side] = seq;
     }
     let ahead = distance(flow.stream_next[side], seq);
-    let size = packet.payload_length;
-    if ahead < 0 || ahead as u32 >= size {
+    let carried = packet.payload_length;
+    if ahead < 0 || ahead as u32 >= carried {
         return 0;
     }
     let mut at = ahead as u32;
@@ -205,7 +205,7 @@ extern "C" fn next_message(ctx: *mut __sk_buff, packet: *mut Packet, flow: *mut 
         let Some(prefix) = load::<u16>(ctx, packet.payload + at).map(u16::from_be) else {
             return 0;
         };
-        if size - at < 2 || u32::from(prefix) < HEADER {
+        if carried - at < 2 || u32::from(prefix) < HEADER {
             // Half a length, or no DNS: where messages begin is not known any more.
             flow.opener = UNKNOWN;
             return 0;
@@ -214,11 +214,11 @@ extern "C" fn next_message(ctx: *mut __sk_buff, packet: *mut Packet, flow: *mut 
         at += 2;
         flow.stream_next[side] = seq.wrapping_add(at);
         flow.stream_length[side] = prefix;
-        if at >= size {
+        if at >= carried {
             return 0;
         }
     }
     flow.stream_next[side] = seq.wrapping_add(at).wrapping_add(length);
     flow.stream_length[side] = 0;
-    question(ctx, packet, packet.payload + at, length.min(size - at))
+    question(ctx, packet, packet.payload + at, length.min(carried - at))
 }

@@ -196,6 +196,10 @@ pub(crate) extern "C" fn emit_named(
     // SAFETY: the reservation is as large as the record and aligned; the room for names is larger than the record's.
     unsafe {
         fill(&raw mut (*record).sample, flow, packet, found, open, now);
+        #[expect(
+            clippy::cast_ptr_alignment,
+            reason = "the name follows whole words in the record"
+        )]
         let to = (&raw mut (*record).name).cast::<u64>();
         for word in 0..NAME / 8 {
             to.add(word)

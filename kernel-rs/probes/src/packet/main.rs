@@ -6,6 +6,10 @@
 #![no_main]
 #![feature(core_intrinsics, asm_experimental_arch)]
 #![allow(internal_features)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "so the classifier macro hands over the context"
+)]
 
 mod classify;
 mod clock;

@@ -312,6 +312,10 @@ fn larger6(packet: &Packet) -> bool {
 }
 
 #[inline(always)]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a flow by value would go over the stack"
+)]
 fn look<K: Copy, const F: usize, const P: usize>(
     flows: &LruHashMap<K, Flow, F>,
     pending: &LruHashMap<K, Pending, P>,
