@@ -17,6 +17,7 @@ pub(crate) struct Flight {
     pub(crate) cause: Option<u32>,
     pub(crate) first_answer: bool,
     pub(crate) trigger: Option<u32>,
+    pub(crate) first_echo: bool,
     pub(crate) echoed: Option<u32>,
     /// Index in the capture, once it passed the monitor.
     pub(crate) id: Option<u32>,

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{connection::Flight, scenario::Scenario};
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells of another thing that was done or not"
+)]
 /// Its state. Positions count from the SYN, as in [`crate::Packet`].
 #[derive(Debug, Default)]
 pub(crate) struct Host {
@@ -49,6 +53,8 @@ pub(crate) struct Host {
     pub(crate) trigger: Option<u32>,
     /// `TS.Recent` of RFC 7323, and the packet it is from.
     pub(crate) recent: Option<(u32, Option<u32>)>,
+    /// Whether that was told to the other side.
+    pub(crate) echoed: bool,
 
     /// Next write of the application.
     pub(crate) write: usize,
@@ -75,6 +81,7 @@ impl Host {
             self.ack_at = None;
         }
         let recent = self.recent.filter(|_| acknowledges);
+        let first_echo = acknowledges && !std::mem::replace(&mut self.echoed, true);
         Flight {
             side,
             flags,
@@ -88,6 +95,7 @@ impl Host {
             cause: if acknowledges { self.cause } else { None },
             first_answer,
             trigger: self.trigger.take(),
+            first_echo,
             echoed: recent.and_then(|(_, from)| from),
             id: None,
         }

@@ -138,8 +138,16 @@ impl<'a> Judge<'a> {
                     Verdict::False("bytes sent again, or held up by such")
                 }
             }
-            // The first acknowledgement of these bytes never passed the monitor.
-            Verdict::False(_) if echoed && !ack.first_answer => Verdict::Repeated,
+            // It is the first to tell that a part of it arrived, and all of it is acknowledged (RFC 7323, 4.3).
+            Verdict::False(_)
+                if ack.echoed == Some(start) && ack.first_echo && ack.ack == data.end() =>
+            {
+                Verdict::True
+            }
+            // The first acknowledgement of these bytes, or the first echo, never passed the monitor.
+            Verdict::False(_) if echoed && (!ack.first_answer || self.is_echo_lost(start, end)) => {
+                Verdict::Repeated
+            }
             Verdict::False(_) if ack.ack > data.end() && echoed => {
                 Verdict::False("it may include an ACK's delay, without saying so")
             }
@@ -148,6 +156,26 @@ impl<'a> Judge<'a> {
             }
             verdict => verdict,
         }
+    }
+
+    /// Whether the packet repeats an echo that was sent before, but did not pass.
+    fn is_echo_lost(&self, start: u32, end: u32) -> bool {
+        let (data, ack) = (self.get(start), self.get(end));
+        let echo = ack.timestamps.map(|it| it.1);
+        let passed = self
+            .between(data.flow, start, end)
+            .any(|it| it.side == ack.side && it.timestamps.map(|it| it.1) == echo);
+        !ack.first_echo && !passed
+    }
+
+    /// The packets of a flow after one and before another.
+    fn between(&self, flow: u32, start: u32, end: u32) -> impl Iterator<Item = &Packet> {
+        let flow = &self.flows[&flow];
+        let from = flow.partition_point(|index| *index <= start);
+        flow[from..]
+            .iter()
+            .take_while(move |index| **index < end)
+            .map(|index| self.get(*index))
     }
 
     /// Whether something that passed before, but came later, made the receiver acknowledge the data.
@@ -160,12 +188,7 @@ impl<'a> Judge<'a> {
     /// something it may have had to wait for.
     fn is_ambiguous(&self, start: u32, end: u32) -> bool {
         let data = self.get(start);
-        let flow = &self.flows[&data.flow];
-        let from = flow.partition_point(|index| *index <= start);
-        flow[from..]
-            .iter()
-            .take_while(|index| **index < end)
-            .map(|index| self.get(*index))
+        self.between(data.flow, start, end)
             .any(|it| it.side == data.side && it.taken() > 0 && it.start < data.end())
     }
 }

@@ -36,6 +36,8 @@ pub struct Packet {
     pub trigger: Option<u32>,
     /// Index of the packet whose `TSval` it echoes.
     pub echoed: Option<u32>,
+    /// Nothing was sent before that echoes it.
+    pub first_echo: bool,
 }
 
 impl Packet {

@@ -29,6 +29,7 @@ impl Host {
             .is_none_or(|(recent, _)| distance(tsval, recent) > 0);
         if due && newer {
             self.recent = Some((tsval, flight.id));
+            self.echoed = false;
         }
     }
 

@@ -174,6 +174,7 @@ impl Simulation<'_> {
                 first_answer: flight.first_answer,
                 trigger: flight.trigger,
                 echoed: flight.echoed,
+                first_echo: flight.first_echo,
             });
         }
         let mut at = time;
