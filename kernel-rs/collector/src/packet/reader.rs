@@ -32,6 +32,8 @@ const PERIOD_MS: u8 = 5;
 const LINGER: Duration = Duration::from_millis(20);
 /// How often what was lost is told.
 const TICK: Duration = Duration::from_millis(500);
+/// How often it is while nothing comes: a session above its cap, or without room for flows, loses without a record.
+const QUIET_TICK_MS: u16 = 1000;
 /// Records taken out of the ring at once.
 const BATCH: usize = 4096;
 
@@ -55,7 +57,7 @@ pub(super) struct Reader {
 struct Request(mpsc::SyncSender<()>);
 
 impl Reader {
-    /// Starts the thread. While records come it calls `tick` twice a second.
+    /// Starts the thread. It calls `tick` twice a second while records come, else once.
     pub(super) fn start(
         ring: RingBuf<MapData>,
         wake: Array<MapData, u32>,
@@ -147,7 +149,7 @@ impl Loop {
                 }
             }
             let lingers = busy.elapsed() < LINGER;
-            if ticked < busy && (!lingers || ticked.elapsed() >= TICK) {
+            if ticked.elapsed() >= TICK || (ticked < busy && !lingers) {
                 tick();
                 ticked = Instant::now();
             }
@@ -160,10 +162,19 @@ impl Loop {
                     busy = Instant::now();
                 } else {
                     self.tell_quiet(true);
-                    self.wait(true, PollTimeout::NONE);
+                    self.wait(true, self.rest());
                     self.tell_quiet(false);
                 }
             }
+        }
+    }
+
+    /// How long it may sleep: for ever while there is nobody to tell anything.
+    fn rest(&self) -> PollTimeout {
+        if self.routes.read().receivers.iter().any(Option::is_some) {
+            PollTimeout::from(QUIET_TICK_MS)
+        } else {
+            PollTimeout::NONE
         }
     }
 
