@@ -77,6 +77,8 @@ if [ "$failed" = 0 ]; then
   vitest "unit tests, Node 24" npx --yes --package=node@24 node
   vitest_options=(--root test)
   vitest "stories" node
+  # On CI the work tree is a fresh clone; a person's has changes of its own.
+  [ "${CI:-}" != true ] || check "work tree unchanged" scripts/check-clean.sh
 fi
 
 say "took $(since "$began"); logs in $LATSCOPE_LOGS"
