@@ -6,7 +6,13 @@ use nix::time::{ClockId, clock_gettime};
 /// changes what a person sees, never a latency (ACCURACY.md 24).
 #[must_use]
 pub fn wall_offset_ns() -> u64 {
-    now(ClockId::CLOCK_REALTIME).wrapping_sub(monotonic_ns())
+    wall_ns().wrapping_sub(monotonic_ns())
+}
+
+/// Wall time, ns since 1970.
+#[must_use]
+pub fn wall_ns() -> u64 {
+    now(ClockId::CLOCK_REALTIME)
 }
 
 /// `CLOCK_MONOTONIC`, ns.

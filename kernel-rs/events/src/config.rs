@@ -93,8 +93,6 @@ pub mod field {
     pub const EITHER_PORT: u32 = 32;
     /// Outer VLAN id.
     pub const VLAN: u32 = 64;
-    /// Who opened it.
-    pub const DIRECTION: u32 = 128;
     /// Fields are those of IPv6.
     pub const IPV6: u32 = 1 << 30;
     /// The clause excludes.

@@ -106,8 +106,6 @@ layout!(Direction, 120);
 pub mod direction {
     /// `right` is known.
     pub const SENT: u8 = 1;
-    /// `left` is known.
-    pub const ACKED: u8 = 2;
     /// `ts_max` is known.
     pub const TIMESTAMPS: u8 = 4;
     /// The sender is this host.
@@ -193,8 +191,6 @@ pub mod track {
     pub const RTT: u8 = 2;
     /// Request and reply.
     pub const FIRST_BYTE: u8 = 4;
-    /// DNS in a TCP stream.
-    pub const DNS: u8 = 8;
 }
 
 /// Where a direction of a flow is seen.

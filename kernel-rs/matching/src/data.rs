@@ -94,7 +94,7 @@ extern "C" fn note(way: *mut Direction, segment: *const Segment, now: u64) -> u3
 pub fn start_at(way: &mut Direction, right: u32) {
     way.right = right;
     way.left = right;
-    way.flags |= direction::SENT | direction::ACKED;
+    way.flags |= direction::SENT;
 }
 
 /// Whether the segment is the first to carry its `TSval`, newer than any seen on any packet of the direction, pure ACKs

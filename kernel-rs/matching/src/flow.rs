@@ -130,7 +130,7 @@ pub fn segment_of(
         return;
     }
     handshake::acknowledged(flow, side, segment, clock, sink);
-    if flow.track & (track::RTT | track::FIRST_BYTE | track::DNS) == 0 {
+    if flow.track & (track::RTT | track::FIRST_BYTE) == 0 {
         return;
     }
     let here = usize::from(side & 1);

@@ -180,7 +180,7 @@ impl SessionLog {
         if told == 0 || !self.quiet.load(Ordering::Relaxed) {
             return told;
         }
-        let now = clock::monotonic_ns().wrapping_add(clock::wall_offset_ns());
+        let now = clock::wall_ns();
         told.max(now.saturating_sub(WAKE_UP_NS))
     }
 

@@ -33,13 +33,6 @@ impl Attached {
     }
 }
 
-impl Drop for Attached {
-    fn drop(&mut self) {
-        // Links go with their descriptors; the filters of older kernels have to be taken away one by one.
-        self.links.clear();
-    }
-}
-
 /// Attaches both programs, before any others: a program that ends the chain ahead of ours would blind us, and ours, which
 /// never gives a verdict, changes nothing for those behind it.
 ///

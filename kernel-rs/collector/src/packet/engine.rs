@@ -116,7 +116,7 @@ impl State {
             next_id: 0,
             generation: 0,
             unfolded: false,
-            told_at_unix_ns: clock::monotonic_ns().wrapping_add(clock::wall_offset_ns()),
+            told_at_unix_ns: clock::wall_ns(),
             _monitor: Monitor::start(move || {
                 let Some(shared) = shared.upgrade() else {
                     return;
@@ -131,7 +131,7 @@ impl State {
     /// Adds a session; it is attached when this returns.
     fn join(&mut self, spec: &CompiledSpec, log: Arc<SessionLog>) -> Result<u64, Failure> {
         self.fold()?;
-        let bits = self.free_bits(lane::of(spec)?)?;
+        let bits = self.bits_for(&[], lane::of(spec)?)?;
         let view = View::of(spec);
         let group = self.group_of(&view)?;
         let receiver = Arc::new(Receiver::new(spec, log));
@@ -175,7 +175,7 @@ impl State {
             return Err(Failure::new(Reason::Closed, "the session has been stopped"));
         };
         let (old, receiver) = (member.lanes.clone(), member.receiver.clone());
-        let new = self.bits_for_change(&old, wanted)?;
+        let new = self.bits_for(&old, wanted)?;
         let before = self.object.counters()?;
         self.reader.route(|routes| {
             for (bit, _) in &new {
@@ -364,7 +364,7 @@ impl State {
         let Ok(counters) = self.object.counters() else {
             return;
         };
-        let now = clock::monotonic_ns().wrapping_add(clock::wall_offset_ns());
+        let now = clock::wall_ns();
         for member in self.members.values_mut() {
             for (stage, count) in member.books.untold(&member.lanes, &counters) {
                 if count > 0 {
@@ -403,17 +403,8 @@ impl State {
         Ok(group)
     }
 
-    /// A bit for each lane.
-    fn free_bits(&self, lanes: Vec<Lane>) -> Result<Vec<(u32, Lane)>, Failure> {
-        self.bits_for_change(&[], lanes)
-    }
-
     /// A bit for each lane, those of `old` first: a lane that only changes its filter keeps its bit.
-    fn bits_for_change(
-        &self,
-        old: &[(u32, Lane)],
-        lanes: Vec<Lane>,
-    ) -> Result<Vec<(u32, Lane)>, Failure> {
+    fn bits_for(&self, old: &[(u32, Lane)], lanes: Vec<Lane>) -> Result<Vec<(u32, Lane)>, Failure> {
         let used = self
             .members
             .values()

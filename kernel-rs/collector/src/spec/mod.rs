@@ -41,7 +41,7 @@ pub struct Checked {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with a violation for each wrong field; with nothing wrong, `UNIMPLEMENTED` with a violation for each
-/// metric that this build does not measure. Paths begin with `spec.`.
+/// metric that this build does not measure and each option it would ignore. Paths begin with `spec.`.
 pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
     let mut violations = Violations::default();
     let probes = compile_probes(&spec.probes, &mut violations);
@@ -82,8 +82,19 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
         "spec.limits",
         &mut violations,
     );
+    if !network_namespaces.is_empty() {
+        violations.option_unimplemented(
+            "spec.network_namespaces",
+            "this version measures in its own namespace only; run a service in the other",
+        );
+    }
+    if collection.histograms_only {
+        violations.option_unimplemented(
+            "spec.collection.histograms_only",
+            "this version has no histograms in the kernel yet",
+        );
+    }
     violations.finish()?;
-    refuse_unimplemented(&network_namespaces, &collection)?;
     let packet = spec.packet.unwrap_or_default();
     let compiled = CompiledSpec {
         probes,
@@ -100,33 +111,6 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
         effective: effective(spec, &compiled),
         compiled,
     })
-}
-
-/// What this build would have to ignore is refused instead.
-fn refuse_unimplemented(
-    namespaces: &[Namespace],
-    collection: &compiled::Collection,
-) -> Result<(), Failure> {
-    let refuse = |field: &str, description: &str| {
-        Err(Failure::field(
-            Reason::OptionUnimplemented,
-            field,
-            description,
-        ))
-    };
-    if !namespaces.is_empty() {
-        return refuse(
-            "spec.network_namespaces",
-            "this version measures in its own namespace only; run a service in the other",
-        );
-    }
-    if collection.histograms_only {
-        return refuse(
-            "spec.collection.histograms_only",
-            "this version has no histograms in the kernel yet",
-        );
-    }
-    Ok(())
 }
 
 impl Checked {
