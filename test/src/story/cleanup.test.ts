@@ -6,11 +6,11 @@ import { describe, expect, test } from "vitest";
 
 import { bpfObjectsOf, stillThere, total } from "../harness/bpf.js";
 import { ALL_TCP, unary } from "../harness/client.js";
-import { Endpoint } from "../harness/endpoint.js";
 import { eventually } from "../harness/eventually.js";
 import { GrpcurlStream } from "../harness/grpcurl.js";
 import { scopeOfEachTest } from "../harness/scope.js";
 import { Service } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
 import { qdiscKinds } from "../harness/tc.js";
 import { CLIENT, direct, SERVER } from "../harness/topology.js";
 
@@ -89,12 +89,7 @@ describe("a service that goes", () => {
   });
 
   test("by SIGKILL: nothing is left, and the next one serves at the same socket", async () => {
-    const network = await direct(scope);
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { network, service, client, server } = await stage(scope);
     await server.listen(443);
     const stream = await service.client.watch(SPEC);
     await client.connect(SERVER.v4, 443);

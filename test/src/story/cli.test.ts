@@ -2,11 +2,13 @@ import { describe, expect, test } from "vitest";
 
 import { ALL_TCP } from "../harness/client.js";
 import { run } from "../harness/command.js";
-import { Endpoint } from "../harness/endpoint.js";
+import type { Endpoint } from "../harness/endpoint.js";
 import { LineProcess } from "../harness/lines.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
-import { LATSCOPE, NODE, Service, temporaryFolder } from "../harness/service.js";
-import { CLIENT, direct, SERVER } from "../harness/topology.js";
+import type { Service } from "../harness/service.js";
+import { LATSCOPE, NODE, temporaryFolder } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
+import { CLIENT, SERVER } from "../harness/topology.js";
 
 const PORT = 443;
 const KEYS = [
@@ -30,12 +32,7 @@ interface Parties {
 }
 
 async function parties(scope: Scope): Promise<Parties> {
-  const network = await direct(scope);
-  const [service, client, server] = await Promise.all([
-    Service.start(scope, network.client),
-    Endpoint.start(scope, network.client),
-    Endpoint.start(scope, network.server),
-  ]);
+  const { service, client, server } = await stage(scope);
   await server.listen(PORT);
   return { service, client, address: ["--address", `unix:${service.socket}`] };
 }

@@ -5,11 +5,12 @@ import { ListSessionsRequest, SessionState, type ListSessionsResponse } from "@l
 import { expect, test } from "vitest";
 
 import { unary } from "../harness/client.js";
-import { Endpoint } from "../harness/endpoint.js";
 import { eventually } from "../harness/eventually.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
-import { Service, temporaryFolder } from "../harness/service.js";
-import { CLIENT, direct, SERVER } from "../harness/topology.js";
+import type { Service } from "../harness/service.js";
+import { temporaryFolder } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
+import { CLIENT, SERVER } from "../harness/topology.js";
 
 const PORT = 443;
 
@@ -53,12 +54,7 @@ async function states({ client }: Service): Promise<SessionState[]> {
 const scope = scopeOfEachTest();
 
 test("@latscope/client reads a session of its own over connections that break: none twice, none missing", async () => {
-  const network = await direct(scope);
-  const [service, client, server] = await Promise.all([
-    Service.start(scope, network.client),
-    Endpoint.start(scope, network.client),
-    Endpoint.start(scope, network.server),
-  ]);
+  const { service, client, server } = await stage(scope);
   await server.listen(PORT);
   const { address, cut } = await detour(scope, service.socket);
   const connects = async (times: number): Promise<number[]> => {

@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 
 import { output, run } from "../harness/command.js";
-import { Endpoint } from "../harness/endpoint.js";
 import { stop } from "../harness/measure.js";
 import { inRepository } from "../harness/paths.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
-import { LATSCOPE, Service } from "../harness/service.js";
-import { CLIENT, direct, SERVER } from "../harness/topology.js";
+import type { Service } from "../harness/service.js";
+import { LATSCOPE } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
+import { CLIENT, SERVER } from "../harness/topology.js";
 
 const PORT = 443;
 const COUNT = 10;
@@ -28,12 +29,7 @@ interface Recorded {
 }
 
 async function recorded(scope: Scope): Promise<Recorded> {
-  const network = await direct(scope);
-  const [service, client, server] = await Promise.all([
-    Service.start(scope, network.client),
-    Endpoint.start(scope, network.client),
-    Endpoint.start(scope, network.server),
-  ]);
+  const { service, client, server } = await stage(scope);
   await server.listen(PORT);
   const id = `s-${randomUUID()}`;
   const { name } = await service.client.create({ probes: [{ tcp: {} }], interfaces: [CLIENT.interface] }, id);

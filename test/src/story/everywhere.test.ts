@@ -2,12 +2,11 @@ import { Metric, type Sample } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
 import { ALL_TCP } from "../harness/client.js";
-import { Endpoint } from "../harness/endpoint.js";
 import { eventually } from "../harness/eventually.js";
 import { measure } from "../harness/measure.js";
 import { scopeOfEachTest } from "../harness/scope.js";
-import { Service } from "../harness/service.js";
-import { CLIENT, direct, SERVER } from "../harness/topology.js";
+import { stage } from "../harness/stage.js";
+import { CLIENT, SERVER } from "../harness/topology.js";
 
 function handshakes(samples: readonly Sample[]): [Metric, string][] {
   return samples
@@ -19,12 +18,7 @@ describe("a session without interfaces", () => {
   const scope = scopeOfEachTest();
 
   test("watches all that are up, and each flow once: also loopback, which every packet passes twice", async () => {
-    const network = await direct(scope);
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { service, client, server } = await stage(scope);
     await server.listen(443);
     await client.listen(443);
     const { samples, totals } = await measure(service.client, ALL_TCP, async () => {
@@ -45,12 +39,7 @@ describe("a session without interfaces", () => {
   });
 
   test("takes up an interface that appears later, and lets one go that disappears", async () => {
-    const network = await direct(scope);
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { network, service, client, server } = await stage(scope);
     await server.listen(443);
     const stream = await service.client.watch(ALL_TCP);
     await network.client.ip(`link del ${CLIENT.interface}`);

@@ -7,6 +7,7 @@ import { eventually } from "../harness/eventually.js";
 import type { Namespace } from "../harness/netns.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
 import { Service } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
 import { foreignState, installForeignDrop, qdiscKinds, type ForeignDrop } from "../harness/tc.js";
 import { CLIENT, direct, SERVER } from "../harness/topology.js";
 
@@ -62,11 +63,7 @@ describe("another tool's clsact qdisc and drop filter", () => {
   test("come while a session runs, and outlive a service that is killed", async () => {
     const network = await direct(scope);
     const drop = { namespace: network.client, interface: CLIENT.interface, port: DROPPED };
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { service, client, server } = await stage(scope, network);
     await server.listen(OPEN);
     await server.listen(DROPPED);
     const stream = await service.client.watch(SPEC);

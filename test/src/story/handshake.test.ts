@@ -5,6 +5,7 @@ import { Endpoint } from "../harness/endpoint.js";
 import { measure, milliseconds } from "../harness/measure.js";
 import { scopeOfEachTest } from "../harness/scope.js";
 import { NODE, Service } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
 import { CLIENT, direct, relayed, SERVER } from "../harness/topology.js";
 
 const TIMES = 5;
@@ -124,11 +125,7 @@ describe("handshakes through a relay of 20 ms there and 10 ms back", () => {
 
   test("a lost SYN counts from the first one, and says so", async () => {
     const network = await relayed(scope, { delay: "5ms", drop: ["syn:1"] });
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { service, client, server } = await stage(scope, network);
     await server.listen(PORT);
     const { samples } = await measure(service.client, handshakesOn(CLIENT.interface), () =>
       client.connect(SERVER.v4, PORT),

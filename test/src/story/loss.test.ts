@@ -1,11 +1,10 @@
 import { LossStage, type StreamSamplesResponse } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
-import { Endpoint } from "../harness/endpoint.js";
 import { stop } from "../harness/measure.js";
 import { scopeOfEachTest } from "../harness/scope.js";
-import { Service } from "../harness/service.js";
-import { CLIENT, direct, SERVER } from "../harness/topology.js";
+import { stage } from "../harness/stage.js";
+import { CLIENT, SERVER } from "../harness/topology.js";
 
 const ECHOES = 500;
 
@@ -19,12 +18,7 @@ describe("a session above its cap", () => {
   const scope = scopeOfEachTest();
 
   test("tells its readers in the stream what the kernel side withheld, and the books balance", async () => {
-    const network = await direct(scope);
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { service, client, server } = await stage(scope);
     await server.listen(443);
     const spec = {
       probes: [{ tcp: { metrics: ["METRIC_TCP_RTT"] } }],

@@ -1,10 +1,11 @@
 import { Metric, Quality, RefusalReason, type Sample } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
-import { Endpoint } from "../harness/endpoint.js";
+import type { Endpoint } from "../harness/endpoint.js";
 import { measure, milliseconds, refusals } from "../harness/measure.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
-import { Service } from "../harness/service.js";
+import type { Service } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
 import { CLIENT, relayed, SERVER, type RelayedNetwork, type RelayOptions } from "../harness/topology.js";
 
 const PORT = 443;
@@ -20,11 +21,7 @@ interface Parties {
 
 async function parties(scope: Scope, options: RelayOptions): Promise<Parties> {
   const network = await relayed(scope, options);
-  const [service, client, server] = await Promise.all([
-    Service.start(scope, network.client),
-    Endpoint.start(scope, network.client),
-    Endpoint.start(scope, network.server),
-  ]);
+  const { service, client, server } = await stage(scope, network);
   await server.listen(PORT);
   return { network, service, client, server };
 }

@@ -12,11 +12,11 @@ import {
 import { describe, expect, test } from "vitest";
 
 import { ALL_TCP, unary, type Client, type SpecJson } from "../harness/client.js";
-import { Endpoint } from "../harness/endpoint.js";
 import { failureOf } from "../harness/failure.js";
 import { history, stop } from "../harness/measure.js";
 import { scopeOfEachTest } from "../harness/scope.js";
 import { Service } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
 import { CLIENT, direct, SERVER } from "../harness/topology.js";
 
 function handshakes(
@@ -54,12 +54,7 @@ describe("sessions at once", () => {
   const scope = scopeOfEachTest();
 
   test("each sees just the flows of its filters", async () => {
-    const network = await direct(scope);
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { service, client, server } = await stage(scope);
     await server.listen(443);
     await server.listen(8_443);
     const [v4, v6] = [SERVER.v4, SERVER.v6];
@@ -101,12 +96,7 @@ describe("sessions at once", () => {
   });
 
   test("one that comes later sees later flows, and one that is gone takes nothing from the others", async () => {
-    const network = await direct(scope);
-    const [service, client, server] = await Promise.all([
-      Service.start(scope, network.client),
-      Endpoint.start(scope, network.client),
-      Endpoint.start(scope, network.server),
-    ]);
+    const { service, client, server } = await stage(scope);
     await server.listen(1_001);
     await server.listen(1_002);
     await server.listen(1_003);

@@ -2,13 +2,15 @@ import { EndReason, type StreamSamplesResponse, ListSessionsRequest, type ListSe
 import { describe, expect, test } from "vitest";
 
 import { ALL_TCP, unary, type Client } from "../harness/client.js";
-import { Endpoint } from "../harness/endpoint.js";
+import type { Endpoint } from "../harness/endpoint.js";
 import { eventually } from "../harness/eventually.js";
 import { GrpcurlStream } from "../harness/grpcurl.js";
 import { stop } from "../harness/measure.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
-import { NODE, Service } from "../harness/service.js";
-import { CLIENT, direct, SERVER } from "../harness/topology.js";
+import type { Service } from "../harness/service.js";
+import { NODE } from "../harness/service.js";
+import { stage } from "../harness/stage.js";
+import { CLIENT, SERVER } from "../harness/topology.js";
 
 const PORT = 443;
 const HERE = { interfaces: [CLIENT.interface] };
@@ -20,12 +22,7 @@ interface Parties {
 }
 
 async function parties(scope: Scope): Promise<Parties> {
-  const network = await direct(scope);
-  const [service, client, server] = await Promise.all([
-    Service.start(scope, network.client),
-    Endpoint.start(scope, network.client),
-    Endpoint.start(scope, network.server),
-  ]);
+  const { service, client, server } = await stage(scope);
   await server.listen(PORT);
   return { service, client };
 }
