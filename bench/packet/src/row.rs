@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use latscope_collector::packet::replay::{Frame, Replay};
-use latscope_events::{
-    metric::{TCP_RTT, quality},
-    sample::{PacketSample, flags},
-};
+use latscope_events::metric::TCP_RTT;
 use latscope_traffic::{
-    frame::{self as made, flow_of},
+    frame as made,
     judge::{Judge, Report, Verdict},
     recall::{self, Recall},
 };
@@ -144,7 +141,7 @@ fn feed(
         let records = replay.records();
         if let Some(kept) = &mut kept {
             let rtts = records.iter().filter(|it| it.sample.metric == TCP_RTT);
-            kept.extend(rtts.map(|it| report(&it.sample)));
+            kept.extend(rtts.map(|it| Report::from(&it.sample)));
         }
     }
     Ok(())
@@ -154,22 +151,6 @@ fn feed(
 fn whole<'a>(room: &'a mut [u8; LONGEST], made: &made::Frame) -> &'a [u8] {
     room[..made.bytes.len()].copy_from_slice(&made.bytes);
     &room[..made.wire_length as usize]
-}
-
-fn report(sample: &PacketSample) -> Report {
-    let word = if sample.flags & flags::IPV6 == 0 {
-        0
-    } else {
-        3
-    };
-    Report {
-        end_ns: sample.time_ns,
-        latency_ns: sample.latency_ns,
-        flow: flow_of(sample.client[word].to_ne_bytes()),
-        side: u8::from(sample.flags & flags::FROM_SERVER != 0),
-        metric: sample.metric,
-        quality: sample.quality & !quality::INCLUDES_LOCAL_HOST,
-    }
 }
 
 fn judge(traffic: &Traffic, reports: &[Report]) -> Found {

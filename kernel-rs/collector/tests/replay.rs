@@ -2,13 +2,10 @@
 //! and every round trip has one. Needs root and BPF.
 
 use latscope_collector::packet::replay::{Frame, Replay};
-use latscope_events::{
-    metric::{TCP_HANDSHAKE_LOCAL, TCP_HANDSHAKE_REMOTE, TCP_RTT, quality},
-    sample::{PacketSample, flags},
-};
+use latscope_events::metric::{TCP_HANDSHAKE_LOCAL, TCP_HANDSHAKE_REMOTE, TCP_RTT};
 use latscope_traffic::{
     Capture, Scenario,
-    frame::{flow_of, frame},
+    frame::frame,
     judge::{Judge, Report, Verdict},
     monitor, recall, run,
 };
@@ -16,22 +13,6 @@ use latscope_traffic::{
 const MS: u64 = 1_000_000;
 /// Frames after which the ring is emptied.
 const STRIDE: usize = 1000;
-
-fn report(sample: &PacketSample) -> Report {
-    let word = if sample.flags & flags::IPV6 == 0 {
-        0
-    } else {
-        3
-    };
-    Report {
-        end_ns: sample.time_ns,
-        latency_ns: sample.latency_ns,
-        flow: flow_of(sample.client[word].to_ne_bytes()),
-        side: u8::from(sample.flags & flags::FROM_SERVER != 0),
-        metric: sample.metric,
-        quality: sample.quality & !quality::INCLUDES_LOCAL_HOST,
-    }
-}
 
 /// What the programs in the kernel report about a capture, by time.
 fn replayed(capture: &Capture) -> Vec<Report> {
@@ -51,7 +32,7 @@ fn replayed(capture: &Capture) -> Vec<Report> {
             assert!(fed.unwrap());
         }
         let records = replay.records();
-        reports.extend(records.iter().map(|it| report(&it.sample)));
+        reports.extend(records.iter().map(|it| Report::from(&it.sample)));
     }
     reports.retain(|it| {
         matches!(

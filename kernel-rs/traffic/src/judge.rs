@@ -2,10 +2,16 @@
 
 use std::collections::HashMap;
 
-use latscope_events::metric::{TCP_HANDSHAKE_LOCAL, TCP_HANDSHAKE_REMOTE, TCP_RTT};
+use latscope_events::{
+    metric::{TCP_HANDSHAKE_LOCAL, TCP_HANDSHAKE_REMOTE, TCP_RTT, quality},
+    sample::{PacketSample, flags},
+};
 use latscope_matching::segment::{ACK, SYN};
 
-use crate::packet::{Capture, Packet};
+use crate::{
+    frame::flow_of,
+    packet::{Capture, Packet},
+};
 
 /// A latency as reported, in the capture's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +28,25 @@ pub struct Report {
     pub metric: u8,
     /// `latscope_events::metric::quality` bits, without those of the place.
     pub quality: u16,
+}
+
+/// What the programs in the kernel report about frames of [`crate::frame`].
+impl From<&PacketSample> for Report {
+    fn from(sample: &PacketSample) -> Self {
+        let word = if sample.flags & flags::IPV6 == 0 {
+            0
+        } else {
+            3
+        };
+        Self {
+            end_ns: sample.time_ns,
+            latency_ns: sample.latency_ns,
+            flow: flow_of(sample.client[word].to_ne_bytes()),
+            side: u8::from(sample.flags & flags::FROM_SERVER != 0),
+            metric: sample.metric,
+            quality: sample.quality & !quality::INCLUDES_LOCAL_HOST,
+        }
+    }
 }
 
 /// What a report is worth.
@@ -102,7 +127,6 @@ impl<'a> Judge<'a> {
     }
 
     fn remote(&self, report: &Report, start: u32, end: u32) -> Verdict {
-        use latscope_events::metric::quality::SYN_RETRANSMITTED;
         let (syn, syn_ack) = (self.get(start), self.get(end));
         if syn.flags & (SYN | ACK) != SYN || syn_ack.flags & (SYN | ACK) != SYN | ACK {
             return Verdict::False("no SYN and its SYN-ACK");
@@ -113,14 +137,13 @@ impl<'a> Judge<'a> {
         if first != Some(&start) && syn_ack.cause.is_some() {
             return Verdict::False("not from the first SYN");
         }
-        if report.quality & SYN_RETRANSMITTED != 0 {
+        if report.quality & quality::SYN_RETRANSMITTED != 0 {
             return Verdict::True;
         }
         answer(start, syn_ack)
     }
 
     fn round_trip(&self, report: &Report, start: u32, end: u32) -> Verdict {
-        use latscope_events::metric::quality::{MAY_INCLUDE_ACK_DELAY, TIMESTAMP_MATCHED};
         let (data, ack) = (self.get(start), self.get(end));
         if data.taken() == 0 || data.flags & SYN != 0 || ack.flags & ACK == 0 {
             return Verdict::False("no data and its acknowledgement");
@@ -128,10 +151,10 @@ impl<'a> Judge<'a> {
         if ack.ack < data.end() {
             return Verdict::False("the data is not acknowledged");
         }
-        let echoed = report.quality & TIMESTAMP_MATCHED != 0
+        let echoed = report.quality & quality::TIMESTAMP_MATCHED != 0
             && data.timestamps.map(|it| it.0) == ack.timestamps.map(|it| it.1);
         match answer(start, ack) {
-            Verdict::False(_) if report.quality & MAY_INCLUDE_ACK_DELAY != 0 => {
+            Verdict::False(_) if report.quality & quality::MAY_INCLUDE_ACK_DELAY != 0 => {
                 if echoed || !self.is_ambiguous(start, end) {
                     Verdict::Flagged
                 } else {
