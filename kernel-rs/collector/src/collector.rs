@@ -125,7 +125,7 @@ impl Collector {
     /// Those of [`spec::check`] and of the engines; `CLOSED`.
     pub fn check(&self, spec: &SessionSpec) -> Result<Checked, Failure> {
         let spec = spec::check(spec)?;
-        for engine in self.engines_of(&spec)? {
+        for (_, engine) in self.engines_of(&spec)? {
             engine.check(&spec.compiled)?;
         }
         Ok(spec)
@@ -147,7 +147,7 @@ impl Collector {
     pub fn start(&self, spec: &SessionSpec) -> Result<Arc<Session>, Failure> {
         let spec = spec::check(spec)?;
         let engines = self.engines_of(&spec)?;
-        let session = Session::start(engines.iter().map(|it| &**it), spec)?;
+        let session = Session::start(engines.iter().map(|it| (it.0, &*it.1)), spec)?;
         let mut sessions = self.sessions.lock();
         sessions.retain(|it| it.strong_count() > 0);
         sessions.push(Arc::downgrade(&session));
@@ -175,7 +175,7 @@ impl Collector {
     }
 
     /// Those that a spec has probes for.
-    fn engines_of(&self, spec: &Checked) -> Result<Vec<Arc<dyn Engine>>, Failure> {
+    fn engines_of(&self, spec: &Checked) -> Result<Engines, Failure> {
         let mut wanted = metric::rows(spec.compiled.metrics())
             .map(|row| row.engine)
             .collect::<Vec<_>>();
@@ -185,10 +185,7 @@ impl Collector {
         wanted
             .into_iter()
             .map(|kind| {
-                let engine = engines
-                    .iter()
-                    .find(|it| it.0 == kind)
-                    .map(|it| it.1.clone());
+                let engine = engines.iter().find(|it| it.0 == kind).cloned();
                 engine.ok_or_else(|| {
                     Failure::new(
                         Reason::Internal,

@@ -121,6 +121,18 @@ impl Reason {
         }
     }
 
+    /// Whether it is the host that refuses, and not the request: another engine may still serve its part of a session.
+    #[must_use]
+    pub const fn is_of_host(self) -> bool {
+        matches!(
+            self,
+            Self::HookUnavailable
+                | Self::PrivilegeMissing
+                | Self::ProgramRefused
+                | Self::KernelError
+        )
+    }
+
     /// The gRPC status, by its canonical name.
     #[must_use]
     pub const fn status(self) -> &'static str {

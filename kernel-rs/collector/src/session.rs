@@ -16,8 +16,10 @@ use crate::{
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
     log::SessionLog,
+    metric::{self, EngineKind},
     proto::{
-        EndReason, ProbeStatus, SessionChange, SessionSpec, SessionState, SessionStats, Totals,
+        Capability, EndReason, ProbeStatus, SessionChange, SessionSpec, SessionState, SessionStats,
+        Totals,
     },
     spec::{self, Checked},
 };
@@ -37,6 +39,8 @@ pub struct Session {
 struct Inner {
     spec: Checked,
     attachments: Vec<Box<dyn Attachment>>,
+    /// Probes whose engine could not attach.
+    unattached: Vec<ProbeStatus>,
     stopped: bool,
 }
 
@@ -50,12 +54,14 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Attaches what a spec asks for, each probe by its engine.
+    /// Attaches what a spec asks for, each probe by its engine. Where the host has no way to measure for one of them, the
+    /// others do; [`Session::probes`] says which.
     ///
     /// # Errors
-    /// Those of the engines; nothing stays attached then.
+    /// Those of the engines: what is refused whatever the host, else the first if none could attach. Nothing stays attached
+    /// then.
     pub fn start<'a>(
-        engines: impl IntoIterator<Item = &'a dyn Engine>,
+        engines: impl IntoIterator<Item = (EngineKind, &'a dyn Engine)>,
         spec: Checked,
     ) -> Result<Arc<Self>, Failure> {
         let log = SessionLog::new(&spec.compiled.limits);
@@ -64,15 +70,17 @@ impl Session {
 
     /// As [`Session::start`], into a given log.
     pub(crate) fn start_with<'a>(
-        engines: impl IntoIterator<Item = &'a dyn Engine>,
+        engines: impl IntoIterator<Item = (EngineKind, &'a dyn Engine)>,
         spec: Checked,
         log: SessionLog,
     ) -> Result<Arc<Self>, Failure> {
         let log = Arc::new(log);
         let mut attachments = Vec::<Box<dyn Attachment>>::new();
-        for engine in engines {
+        let mut refused = Vec::new();
+        for (kind, engine) in engines {
             match engine.start(&spec.compiled, log.clone()) {
                 Ok(attachment) => attachments.push(attachment),
+                Err(failure) if failure.reason().is_of_host() => refused.push((kind, failure)),
                 Err(failure) => {
                     for attachment in &mut attachments {
                         attachment.stop();
@@ -80,6 +88,12 @@ impl Session {
                     return Err(failure);
                 }
             }
+        }
+        let unattached = unattached(&refused, &spec);
+        if attachments.is_empty()
+            && let Some((_, failure)) = refused.into_iter().next()
+        {
+            return Err(failure);
         }
         let changed = Arc::new(Notify::new());
         log.wake_at(u64::MAX, &changed);
@@ -91,6 +105,7 @@ impl Session {
             inner: Mutex::new(Inner {
                 spec,
                 attachments,
+                unattached,
                 stopped: false,
             }),
             readers: AtomicU32::new(0),
@@ -114,6 +129,7 @@ impl Session {
             .attachments
             .iter()
             .flat_map(|it| it.probes())
+            .chain(inner.unattached.iter().cloned())
             .collect::<Vec<_>>();
         statuses.sort_by_key(|it| it.probe);
         let failed = statuses.iter().find(|it| !it.attached);
@@ -272,3 +288,27 @@ impl Session {
         self.readers.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+/// The status of each probe whose engine could not attach.
+fn unattached(refused: &[(EngineKind, Failure)], spec: &Checked) -> Vec<ProbeStatus> {
+    let mut statuses = Vec::new();
+    for (kind, failure) in refused {
+        for probe in &spec.compiled.probes {
+            if let Some(row) = metric::rows(probe.metrics).find(|row| row.engine == *kind) {
+                statuses.push(ProbeStatus {
+                    probe: probe.index,
+                    capability: Some(Capability {
+                        metric: row.metric.into(),
+                        reason: failure.message().into(),
+                        ..Capability::default()
+                    }),
+                    ..ProbeStatus::default()
+                });
+            }
+        }
+    }
+    statuses
+}
+
+#[cfg(test)]
+mod tests;

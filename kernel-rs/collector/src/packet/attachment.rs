@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use super::{books, engine::State, object::Hook};
 use crate::{
+    bpf,
     engine::Attachment,
     failure::Failure,
     metric::{self, EngineKind},
@@ -130,7 +131,7 @@ fn programs(state: &State, id: u64) -> Vec<ProgramStats> {
                 run_time_ns: statistics_on.then(|| info.run_time().as_nanos() as u64),
                 shared,
                 load_time: prost_types::Duration::try_from(load_time).ok(),
-                map_bytes: books::map_bytes(std::iter::once(program)),
+                map_bytes: bpf::map_bytes(program.info()),
                 ..ProgramStats::default()
             })
         })

@@ -1,8 +1,5 @@
 //! What the kernel counted for a session: measured, lost, refused.
 
-use std::collections::HashSet;
-
-use aya::{maps::MapInfo, programs::SchedClassifier};
 use latscope_events::{
     class::{ClassStats, GroupStats},
     counter::{self, Counters},
@@ -233,28 +230,6 @@ fn planes(lanes: &[(u32, Lane)], counters: &[Counters]) -> Planes {
 /// Totals of nothing, for a group that does not exist any more.
 pub(super) fn no_group() -> GroupStats {
     zero()
-}
-
-/// Bytes of kernel memory of all maps that the programs use, each once.
-pub(super) fn map_bytes<'a>(programs: impl Iterator<Item = &'a SchedClassifier>) -> u64 {
-    let ids: HashSet<u32> = programs
-        .filter_map(|program| program.info().ok()?.map_ids().ok()?)
-        .flatten()
-        .collect();
-    ids.into_iter().filter_map(map_memlock).sum()
-}
-
-/// The kernel's own figure for a map, which it gives in `/proc/self/fdinfo`.
-fn map_memlock(id: u32) -> Option<u64> {
-    use std::os::fd::{AsFd as _, AsRawFd as _};
-    let fd = MapInfo::from_id(id).ok()?.fd().ok()?;
-    let text =
-        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).ok()?;
-    text.lines()
-        .find_map(|it| it.strip_prefix("memlock:"))?
-        .trim()
-        .parse()
-        .ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
-    time::Duration,
 };
 
 use latscope_events::{SESSIONS, class::ClassStats, flow::GROUPS};
@@ -19,15 +18,17 @@ use super::{
     monitor::Monitor,
     object::{Clock, Object},
     plan::{self, Placed},
-    reader::Reader,
+    routes::Routes,
     session::{Member, Receiver, View},
 };
 use crate::{
+    bpf::grace,
     clock,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
     log::SessionLog,
     proto::Capability,
+    ring::Reader,
     spec::CompiledSpec,
 };
 
@@ -89,7 +90,7 @@ pub(super) struct State {
     pub(super) object: Object,
     pub(super) members: HashMap<u64, Member>,
     pub(super) attached: HashMap<u32, Attached>,
-    reader: Reader,
+    reader: Reader<Routes>,
     groups: [Option<View>; GROUPS],
     /// The generation since which each group has looked.
     since: [u32; GROUPS],
@@ -110,7 +111,9 @@ impl State {
             object,
             members: HashMap::new(),
             attached: HashMap::new(),
-            reader: Reader::start(ring, wake, move || tell_losses(&losses))?,
+            reader: Reader::start("latscope-packet", Routes::new(), ring, wake, move || {
+                tell_losses(&losses);
+            })?,
             groups: [const { None }; GROUPS],
             since: [0; GROUPS],
             next_id: 0,
@@ -435,16 +438,5 @@ fn tell_losses(shared: &Weak<Mutex<Option<State>>>) {
         && let Some(state) = state.as_mut()
     {
         state.tell_losses();
-    }
-}
-
-/// Returns when no program runs any more that began before.
-fn grace() {
-    const GLOBAL: libc::c_int = 1;
-    /// Where membarrier is refused (seccomp, `nohz_full`): programs run for microseconds.
-    const LONG: Duration = Duration::from_millis(100);
-    // SAFETY: the call takes no memory. It waits for an RCU grace period.
-    if unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) } != 0 {
-        std::thread::sleep(LONG);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A session becomes one or more [`lane`]s, bits of the mask that the programs keep in every flow. [`plan`] turns all lanes
 //! into the tables the programs classify flows with; [`engine`] writes them into the bank that is not in use and flips.
-//! [`reader`] drains the ring into the session logs, [`books`] adds the kernel's counters up.
+//! [`routes`] says into which session logs the ring is drained, [`books`] adds the kernel's counters up.
 
 mod attach;
 mod attachment;
@@ -18,10 +18,11 @@ mod monitor;
 mod object;
 mod plan;
 mod prefix;
-mod reader;
 pub mod record;
 pub mod replay;
+mod routes;
 mod session;
-mod wire;
+
+use crate::wire;
 
 pub use engine::PacketEngine;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{
-        Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf,
+        Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf,
         lpm_trie::{Key, LpmTrie},
     },
     programs::{ProgramError, SchedClassifier},
@@ -18,13 +18,19 @@ use latscope_events::{
 };
 
 use super::wire::{Layout, Wire, zero};
-use crate::failure::{Failure, Reason};
+use crate::{
+    bpf::{self, take},
+    failure::{Failure, Reason},
+};
 
 /// The object, as the build script left it.
 static PACKET: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../probes/prebuilt/packet.bpf.o"
 ));
+
+/// Linux capabilities that the engine cannot do without.
+const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"];
 
 /// What packets an interface carries, and which way: one program each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +107,9 @@ impl Object {
         let mut ebpf = EbpfLoader::new()
             .override_global("REPLAY", &replay, true)
             .load(PACKET)
-            .map_err(|error| refused("cannot create the packet engine's maps", &error))?;
+            .map_err(|error| {
+                bpf::refused("cannot create the packet engine's maps", PRIVILEGES, &error)
+            })?;
         Ok(Self {
             load_times: [None; 4],
             control: take(&mut ebpf, "CONTROL")?,
@@ -148,7 +156,9 @@ impl Object {
             .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
         if self.load_times[place].is_none() {
             let begun = Instant::now();
-            program.load().map_err(|error| not_loaded(name, error))?;
+            program
+                .load()
+                .map_err(|error| bpf::not_loaded(name, PRIVILEGES, error))?;
             self.load_times[place] = Some(begun.elapsed());
         }
         Ok(program)
@@ -284,7 +294,10 @@ impl Object {
 
     /// Bytes of kernel memory that the maps take.
     pub(super) fn map_bytes(&self) -> u64 {
-        super::books::map_bytes(self.loaded().map(|(_, _, program)| program))
+        bpf::map_bytes(
+            self.loaded()
+                .filter_map(|(_, _, program)| program.info().ok()),
+        )
     }
 }
 
@@ -312,46 +325,8 @@ pub(super) fn add_class(sum: &mut ClassStats, more: &ClassStats) {
     add(refused, &more.refused);
 }
 
-fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Failure>
-where
-    T: TryFrom<Map, Error = MapError>,
-{
-    let map = ebpf.take_map(name).ok_or_else(|| {
-        Failure::new(Reason::Internal, format!("map {name} is not in the object"))
-    })?;
-    T::try_from(map).map_err(|error| Failure::kernel(name, &error))
-}
-
 fn full(table: &str, error: &MapError) -> Failure {
     let text =
         format!("the packet engine's {table} is full ({error}); stop a session or join filters");
     Failure::new(Reason::CapacityExhausted, text.clone()).with_quota(table, text)
-}
-
-fn refused(what: &str, error: &dyn std::fmt::Display) -> Failure {
-    crate::privilege::missing(&["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"])
-        .unwrap_or_else(|| Failure::kernel(what, error))
-}
-
-fn not_loaded(name: &str, error: ProgramError) -> Failure {
-    const TAIL_LINES: usize = 20;
-    let ProgramError::LoadError {
-        io_error,
-        verifier_log,
-    } = error
-    else {
-        return refused(&format!("loading {name}"), &error);
-    };
-    if let Some(failure) = crate::privilege::missing(&["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"]) {
-        return failure;
-    }
-    let log = verifier_log.to_string();
-    let lines: Vec<&str> = log.lines().collect();
-    let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
-    Failure::new(
-        Reason::ProgramRefused,
-        format!("the kernel refused program {name}: {io_error}"),
-    )
-    .with_metadata("program", name)
-    .with_metadata("verifier_log_tail", tail)
 }

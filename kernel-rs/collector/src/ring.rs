@@ -1,29 +1,27 @@
-//! The thread that drains the ring into the session logs.
+//! The thread that drains an engine's ring into the session logs.
 //!
 //! It sleeps on the ring only when nothing has come for a while, and says so to the programs, whose next record then wakes
 //! it; while records come it looks every few milliseconds, since a wake-up for each of them would cost the host more than
 //! everything else (KERNELS: 7 to 14 us).
 
 use std::{
-    collections::HashMap,
     os::fd::AsFd as _,
-    sync::{Arc, atomic::Ordering, mpsc},
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use aya::maps::{Array, MapData, RingBuf};
-use latscope_events::SESSIONS;
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::eventfd::{EfdFlags, EventFd},
 };
 use parking_lot::RwLock;
 
-use super::{convert, record::Record, session::Receiver};
 use crate::{
     clock::{monotonic_ns, wall_offset_ns},
     failure::Failure,
+    log::SessionLog,
 };
 
 /// How often it looks while records come.
@@ -37,17 +35,24 @@ const QUIET_TICK_MS: u16 = 1000;
 /// Records taken out of the ring at once.
 const BATCH: usize = 4096;
 
-/// What the engine changes and the reader reads.
-pub(super) struct Routes {
-    /// Receiver of each bit.
-    pub(super) receivers: [Option<Arc<Receiver>>; SESSIONS],
-    /// Names of interfaces by index.
-    pub(super) names: HashMap<u32, Box<[u8]>>,
+/// Who gets what comes out of a ring; the engine changes it through [`Reader::route`].
+pub(crate) trait Routes: Send + Sync + 'static {
+    /// A record, read.
+    type Record: Send;
+
+    /// Reads a record of the ring; `None` where it is of no known size.
+    fn read(bytes: &[u8]) -> Option<Self::Record>;
+
+    /// Appends records to the logs of those who get them. `offset` leads from `CLOCK_MONOTONIC` to wall time.
+    fn deliver(&self, batch: &[Self::Record], offset: u64);
+
+    /// Every log that records may go to.
+    fn logs(&self) -> impl Iterator<Item = &SessionLog>;
 }
 
 /// A handle to the thread; dropping it ends the thread.
-pub(super) struct Reader {
-    routes: Arc<RwLock<Routes>>,
+pub(crate) struct Reader<R> {
+    routes: Arc<RwLock<R>>,
     requests: Option<mpsc::Sender<Request>>,
     alarm: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
@@ -56,9 +61,11 @@ pub(super) struct Reader {
 /// Asks for everything that is in the ring to be in the logs; answered when it is.
 struct Request(mpsc::SyncSender<()>);
 
-impl Reader {
+impl<R: Routes> Reader<R> {
     /// Starts the thread. It calls `tick` twice a second while records come, else once.
-    pub(super) fn start(
+    pub(crate) fn start(
+        name: &str,
+        routes: R,
         ring: RingBuf<MapData>,
         wake: Array<MapData, u32>,
         tick: impl Fn() + Send + 'static,
@@ -66,10 +73,7 @@ impl Reader {
         let alarm = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|error| Failure::kernel("eventfd", &error))?;
         let alarm = Arc::new(alarm);
-        let routes = Arc::new(RwLock::new(Routes {
-            receivers: [const { None }; SESSIONS],
-            names: HashMap::new(),
-        }));
+        let routes = Arc::new(RwLock::new(routes));
         let (requests, inbox) = mpsc::channel();
         let mut loop_ = Loop {
             ring,
@@ -80,7 +84,7 @@ impl Reader {
             batch: Vec::with_capacity(BATCH),
         };
         let thread = std::thread::Builder::new()
-            .name("latscope-packet".into())
+            .name(name.into())
             .spawn(move || loop_.run(tick))
             .map_err(|error| Failure::kernel("starting the reader thread", &error))?;
         Ok(Self {
@@ -92,13 +96,13 @@ impl Reader {
     }
 
     /// Changes who gets what. The thread looks up once, so that a new receiver learns how things are.
-    pub(super) fn route(&self, change: impl FnOnce(&mut Routes)) {
+    pub(crate) fn route(&self, change: impl FnOnce(&mut R)) {
         change(&mut self.routes.write());
         let _ = self.alarm.write(1);
     }
 
     /// Returns once everything that was in the ring is in the logs.
-    pub(super) fn drain(&self) {
+    pub(crate) fn drain(&self) {
         let (done, wait) = mpsc::sync_channel(1);
         if let Some(requests) = &self.requests
             && requests.send(Request(done)).is_ok()
@@ -109,7 +113,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl<R> Drop for Reader<R> {
     fn drop(&mut self) {
         self.requests = None;
         let _ = self.alarm.write(1);
@@ -119,16 +123,16 @@ impl Drop for Reader {
     }
 }
 
-struct Loop {
+struct Loop<R: Routes> {
     ring: RingBuf<MapData>,
     wake: Array<MapData, u32>,
     alarm: Arc<EventFd>,
     inbox: mpsc::Receiver<Request>,
-    routes: Arc<RwLock<Routes>>,
-    batch: Vec<Record>,
+    routes: Arc<RwLock<R>>,
+    batch: Vec<R::Record>,
 }
 
-impl Loop {
+impl<R: Routes> Loop<R> {
     fn run(&mut self, tick: impl Fn()) {
         let mut busy = Instant::now();
         let mut ticked = Instant::now();
@@ -171,7 +175,7 @@ impl Loop {
 
     /// How long it may sleep: for ever while there is nobody to tell anything.
     fn rest(&self) -> PollTimeout {
-        if self.routes.read().receivers.iter().any(Option::is_some) {
+        if self.routes.read().logs().next().is_some() {
             PollTimeout::from(QUIET_TICK_MS)
         } else {
             PollTimeout::NONE
@@ -201,61 +205,27 @@ impl Loop {
                 let Some(record) = self.ring.next() else {
                     break;
                 };
-                self.batch.extend(Record::read(&record));
+                self.batch.extend(R::read(&record));
             }
             if self.batch.is_empty() {
                 return any;
             }
             any = true;
-            self.deliver();
-        }
-    }
-
-    fn deliver(&self) {
-        let routes = self.routes.read();
-        let offset = wall_offset_ns();
-        let mut bits = self
-            .batch
-            .iter()
-            .fold(0, |bits, record| bits | record.sample.mask);
-        while bits != 0 {
-            let bit = bits.trailing_zeros();
-            bits &= bits - 1;
-            let Some(receiver) = &routes.receivers[bit as usize] else {
-                continue;
-            };
-            let least = receiver.min_latency_ns.load(Ordering::Relaxed);
-            if least > 0 {
-                let faster = self
-                    .batch
-                    .iter()
-                    .filter(|it| it.sample.mask >> bit & 1 != 0 && it.sample.latency_ns < least);
-                receiver
-                    .faster
-                    .fetch_add(faster.count() as u64, Ordering::Relaxed);
-            }
-            receiver.log.append(
-                self.batch
-                    .iter()
-                    .filter(|record| {
-                        record.sample.mask >> bit & 1 != 0 && record.sample.latency_ns >= least
-                    })
-                    .map(|record| convert::sample(record, receiver, &routes.names, offset)),
-            );
+            self.routes.read().deliver(&self.batch, wall_offset_ns());
         }
     }
 
     fn tell_quiet(&self, quiet: bool) {
-        for receiver in self.routes.read().receivers.iter().flatten() {
-            receiver.log.set_quiet(quiet);
+        for log in self.routes.read().logs() {
+            log.set_quiet(quiet);
         }
     }
 
     /// What ended before the ring was last found empty is in the logs.
     fn tell_watermark(&self, monotonic_ns: u64) {
         let unix_ns = monotonic_ns.wrapping_add(wall_offset_ns());
-        for receiver in self.routes.read().receivers.iter().flatten() {
-            receiver.log.set_watermark(unix_ns);
+        for log in self.routes.read().logs() {
+            log.set_watermark(unix_ns);
         }
     }
 }

@@ -9,10 +9,10 @@ use latscope_events::{
 /// A map value or key in the kernel's own bytes.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(super) struct Wire<T>(pub(super) T);
+pub(crate) struct Wire<T>(pub(crate) T);
 
 /// Types that are `repr(C)`, without padding, and valid for every bit pattern.
-pub(super) trait Layout: Copy + 'static {}
+pub(crate) trait Layout: Copy + 'static {}
 
 impl Layout for ClassStats {}
 impl Layout for Config {}
@@ -26,7 +26,7 @@ impl Layout for TrieKey {}
 unsafe impl<T: Layout> aya::Pod for Wire<T> {}
 
 /// A value of zeros, which is valid for every [`Layout`].
-pub(super) fn zero<T: Layout>() -> T {
+pub(crate) fn zero<T: Layout>() -> T {
     // SAFETY: valid for every bit pattern.
     unsafe { std::mem::zeroed() }
 }

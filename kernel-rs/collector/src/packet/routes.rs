@@ -1,0 +1,71 @@
+//! Where the packet engine's samples go.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use latscope_events::SESSIONS;
+
+use super::{convert, record::Record, session::Receiver};
+use crate::{log::SessionLog, ring};
+
+/// What the engine changes and the reader reads.
+pub(super) struct Routes {
+    /// Receiver of each bit.
+    pub(super) receivers: [Option<Arc<Receiver>>; SESSIONS],
+    /// Names of interfaces by index.
+    pub(super) names: HashMap<u32, Box<[u8]>>,
+}
+
+impl Routes {
+    /// Nobody gets anything.
+    pub(super) fn new() -> Self {
+        Self {
+            receivers: [const { None }; SESSIONS],
+            names: HashMap::new(),
+        }
+    }
+}
+
+impl ring::Routes for Routes {
+    type Record = Record;
+
+    fn read(bytes: &[u8]) -> Option<Record> {
+        Record::read(bytes)
+    }
+
+    fn deliver(&self, batch: &[Record], offset: u64) {
+        let mut bits = batch
+            .iter()
+            .fold(0, |bits, record| bits | record.sample.mask);
+        while bits != 0 {
+            let bit = bits.trailing_zeros();
+            bits &= bits - 1;
+            let Some(receiver) = &self.receivers[bit as usize] else {
+                continue;
+            };
+            let least = receiver.min_latency_ns.load(Ordering::Relaxed);
+            if least > 0 {
+                let faster = batch
+                    .iter()
+                    .filter(|it| it.sample.mask >> bit & 1 != 0 && it.sample.latency_ns < least);
+                receiver
+                    .faster
+                    .fetch_add(faster.count() as u64, Ordering::Relaxed);
+            }
+            receiver.log.append(
+                batch
+                    .iter()
+                    .filter(|record| {
+                        record.sample.mask >> bit & 1 != 0 && record.sample.latency_ns >= least
+                    })
+                    .map(|record| convert::sample(record, receiver, &self.names, offset)),
+            );
+        }
+    }
+
+    fn logs(&self) -> impl Iterator<Item = &SessionLog> {
+        self.receivers.iter().flatten().map(|it| &*it.log)
+    }
+}

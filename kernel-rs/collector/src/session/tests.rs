@@ -1,0 +1,140 @@
+//! Sessions of several engines.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::{
+    proto::{Probe, TcpProbe, UdpProbe, probe::Kind},
+    spec::CompiledSpec,
+};
+
+/// Starts, or refuses for a reason.
+struct Double {
+    refuses: Option<Reason>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Double {
+    fn new(refuses: Option<Reason>) -> Self {
+        Self {
+            refuses,
+            stopped: Arc::default(),
+        }
+    }
+}
+
+impl Engine for Double {
+    fn capabilities(&self) -> Vec<Capability> {
+        Vec::new()
+    }
+
+    fn check(&self, _spec: &CompiledSpec) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        _spec: &CompiledSpec,
+        _log: Arc<SessionLog>,
+    ) -> Result<Box<dyn Attachment>, Failure> {
+        match self.refuses {
+            Some(reason) => Err(Failure::new(reason, "not here")),
+            None => Ok(Box::new(Attached(self.stopped.clone()))),
+        }
+    }
+}
+
+struct Attached(Arc<AtomicBool>);
+
+impl Attachment for Attached {
+    fn update(&mut self, _spec: &CompiledSpec) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            measured: 3,
+            aggregated_only: 3,
+            ..Totals::default()
+        }
+    }
+
+    fn programs(&self) -> Vec<crate::proto::ProgramStats> {
+        Vec::new()
+    }
+
+    fn kernel_memory_bytes(&self) -> u64 {
+        5
+    }
+
+    fn probes(&self) -> Vec<ProbeStatus> {
+        Vec::new()
+    }
+
+    fn stop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn start(engines: &[(EngineKind, &Double)]) -> Result<Arc<Session>, Failure> {
+    let probe = |kind| Probe {
+        kind: Some(kind),
+        timeout: None,
+    };
+    let spec = SessionSpec {
+        probes: vec![
+            probe(Kind::Tcp(TcpProbe::default())),
+            probe(Kind::Udp(UdpProbe::default())),
+        ],
+        ..SessionSpec::default()
+    };
+    let engines = engines.iter().map(|it| (it.0, it.1 as &dyn Engine));
+    Session::start(engines, spec::check(&spec).unwrap())
+}
+
+#[test]
+fn what_one_engine_cannot_do_here_leaves_the_others_part() {
+    let (able, unable) = (
+        Double::new(None),
+        Double::new(Some(Reason::HookUnavailable)),
+    );
+    let session = start(&[(EngineKind::Span, &able), (EngineKind::Packet, &unable)]).unwrap();
+    let (probes, state, reason) = session.probes();
+    assert_eq!((state, &*reason), (SessionState::Degraded, "not here"));
+    let fates: Vec<_> = probes.iter().map(|it| (it.probe, it.attached)).collect();
+    assert_eq!(fates, [(0, false), (1, false)]);
+    assert_eq!(session.totals().measured, 3);
+}
+
+#[test]
+fn totals_of_the_engines_are_added() {
+    let engines = [Double::new(None), Double::new(None)];
+    let session = start(&[
+        (EngineKind::Packet, &engines[0]),
+        (EngineKind::Span, &engines[1]),
+    ])
+    .unwrap();
+    let stats = session.stats().unwrap();
+    let totals = stats.totals.unwrap();
+    assert_eq!((totals.measured, totals.aggregated_only), (6, 6));
+    assert_eq!(stats.kernel_memory_bytes, 10);
+    assert_eq!(session.probes().1, SessionState::Running);
+    session.stop(EndReason::SessionStopped);
+    assert!(engines.iter().all(|it| it.stopped.load(Ordering::Relaxed)));
+}
+
+#[test]
+fn a_refused_request_leaves_nothing_attached() {
+    let able = Double::new(None);
+    let refuses = Double::new(Some(Reason::CapacityExhausted));
+    let failure = start(&[(EngineKind::Packet, &able), (EngineKind::Span, &refuses)]).unwrap_err();
+    assert_eq!(failure.reason(), Reason::CapacityExhausted);
+    assert!(able.stopped.load(Ordering::Relaxed));
+}
+
+#[test]
+fn when_none_can_the_first_says_why() {
+    let unable = Double::new(Some(Reason::PrivilegeMissing));
+    let failure = start(&[(EngineKind::Packet, &unable)]).unwrap_err();
+    assert_eq!(failure.reason(), Reason::PrivilegeMissing);
+}
