@@ -97,11 +97,11 @@ pub(crate) extern "C" fn classify(flow: *mut Flow, packet: *const Packet, genera
     let opened = usize::from(opened(flow, client) & 3);
     let mut mask = config.group[packet.group as usize & (GROUPS - 1)];
     if mask & !config.unfiltered != 0 {
-        accept(work, 0);
+        accept(0);
         mask &= config.unfiltered | any(&work.clauses, &config.direction[opened]);
     }
     if mask & config.excluding != 0 {
-        accept(work, field::EXCLUDE);
+        accept(field::EXCLUDE);
         mask &= !any(&work.clauses, &config.exclude_direction[opened]);
     }
     let tracked = track(config, mask);
@@ -128,14 +128,16 @@ fn any(clauses: &Clauses, also: &Clauses) -> u64 {
     sessions
 }
 
-/// Clauses that accept the flow in every field but direction.
+/// Clauses that accept the flow in every field but direction. The room is looked up anew: before 6.3 memory that came as an
+/// argument is no key to the kernel.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn accept(work: *mut Work, exclude: u32) -> u32 {
-    // SAFETY: the verifier asks for the check; the memory is this CPU's own value.
-    let Some(work) = (unsafe { work.as_mut() }) else {
+extern "C" fn accept(exclude: u32) -> u32 {
+    let Some(work) = WORK.get_ptr_mut(0) else {
         return 0;
     };
+    // SAFETY: this CPU's own value.
+    let work = unsafe { &mut *work };
     for clause in &mut work.clauses {
         // SAFETY: a valid reference. Volatile, or the loop becomes a call of memset.
         unsafe { core::ptr::write_volatile(clause, u64::MAX) };

@@ -78,6 +78,10 @@ pub(crate) static SCRATCH: PerCpuArray<Flow, 1> = PerCpuArray::new();
 #[btf_map]
 pub(crate) static PACKET: PerCpuArray<Packet, 1> = PerCpuArray::new();
 
+/// The first packet of a tuple on its way into its table, which the stack is too small for as well.
+#[btf_map]
+pub(crate) static HEARD: PerCpuArray<Pending, 1> = PerCpuArray::new();
+
 /// Room for classifying a flow.
 #[btf_map]
 pub(crate) static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();

@@ -20,8 +20,12 @@ use crate::{
 
 /// The packet opens another connection on the flow's tuple.
 pub(crate) const REOPENED: u32 = 1;
+/// The packet is yet to be taken as one of the flow.
+pub(crate) const MORE: u32 = 2;
+/// [`datagram`] is yet to be called: here it would be one call too deep for the stack.
+pub(crate) const DATAGRAM: u32 = 3;
 
-/// A packet of a flow that is known.
+/// A packet of a flow that is known. Returns 0, [`REOPENED`] or [`DATAGRAM`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
@@ -48,7 +52,7 @@ pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
         classify(flow, packet, generation);
     }
     if packet.protocol == protocol::UDP {
-        return datagram(flow, packet);
+        return DATAGRAM;
     }
     if flow::reopens(flow, packet.side, &packet.segment) {
         return REOPENED;
@@ -63,7 +67,7 @@ pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     0
 }
 
-/// The first packet from the other side: a flow begins. Returns 1 when the packet is yet to be taken as one of the flow.
+/// The first packet from the other side: a flow begins. Returns 0, [`MORE`] or [`DATAGRAM`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn established(
@@ -88,7 +92,7 @@ pub(crate) extern "C" fn established(
     arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
     classify(flow, packet, control.generation);
     if packet.protocol == protocol::UDP {
-        return datagram(flow, packet);
+        return DATAGRAM;
     }
     if flow.mask == 0 {
         return 0;
@@ -104,13 +108,13 @@ pub(crate) extern "C" fn established(
         &mut outcome,
     );
     outcome.settle(flow, packet, &mut tick);
-    u32::from(more)
+    if more { MORE } else { 0 }
 }
 
 /// A datagram of a flow that is known.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn datagram(flow: *mut Flow, packet: *const Packet) -> u32 {
+pub(crate) extern "C" fn datagram(flow: *mut Flow, packet: *const Packet) -> u32 {
     // SAFETY: as in `known`.
     let (Some(flow), Some(packet)) = (unsafe { (flow.as_mut(), packet.as_ref()) }) else {
         return 0;

@@ -92,9 +92,10 @@ extern "C" fn options(ctx: *mut __sk_buff, offset: u32, length: u32, packet: *mu
         // SAFETY: inside the array. Volatile, or it becomes a call of memset, a byte loop.
         unsafe { bytes.add(word).write_volatile(0) };
     }
-    // The data offset allows no other values; the verifier wants to see it, the compiler would leave it out.
-    let length = opaque(length) & 63;
-    if length == 0 || length > OPTIONS {
+    // The data offset allows no other values; the verifier wants to see it, the compiler would leave it out. Masked and
+    // one added, for verifiers before 6.8 learn nothing from a comparison with 0.
+    let length = (opaque(length.wrapping_sub(1)) & 63) + 1;
+    if length > OPTIONS {
         return refusal::UNPARSABLE;
     }
     // SAFETY: the helper writes `length` bytes, at most all 40.

@@ -20,8 +20,8 @@ use crate::{
     clock::{self, Tick},
     dns, icmp,
     maps::{
-        CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, INTERFACES, PACKET, PENDING4, PENDING6,
-        SCRATCH,
+        CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, HEARD, INTERFACES, PACKET, PENDING4,
+        PENDING6, SCRATCH,
     },
     measure,
     packet::Packet,
@@ -327,15 +327,25 @@ fn look<K: Copy, const F: usize, const P: usize>(
         return;
     }
     if let Some(flow) = flows.get_ptr_mut(key) {
-        if measure::known(flow, packet) != measure::REOPENED {
-            return;
+        match measure::known(flow, packet) {
+            measure::REOPENED => {}
+            measure::DATAGRAM => {
+                measure::datagram(flow, packet);
+                return;
+            }
+            _ => return,
         }
         let _ = flows.remove(key);
     }
     let Some(first) = pending.get_ptr_mut(key) else {
         if packet.protocol == ip::UDP || packet.segment.flags & RST == 0 {
-            let fresh = heard(packet);
-            let _ = pending.insert(key, fresh, 0);
+            let Some(fresh) = HEARD.get_ptr_mut(0) else {
+                return;
+            };
+            // SAFETY: this CPU's own value.
+            let fresh = unsafe { &mut *fresh };
+            heard(fresh, packet);
+            let _ = pending.insert(key, &*fresh, 0);
         }
         return;
     };
@@ -367,9 +377,16 @@ fn look<K: Copy, const F: usize, const P: usize>(
     // Another CPU may have been faster; the flow is its then.
     if flows.insert(key, &ZERO, u64::from(BPF_NOEXIST)).is_ok()
         && let Some(flow) = flows.get_ptr_mut(key)
-        && measure::established(flow, packet, first) != 0
     {
-        measure::known(flow, packet);
+        match measure::established(flow, packet, first) {
+            measure::MORE => {
+                measure::known(flow, packet);
+            }
+            measure::DATAGRAM => {
+                measure::datagram(flow, packet);
+            }
+            _ => {}
+        }
     }
     let _ = pending.remove(key);
 }
@@ -392,21 +409,19 @@ fn unreachable<K: Copy, const P: usize>(
     }
 }
 
-/// The first packet of a tuple.
+/// The first packet of a tuple. Fills in every field.
 #[inline(always)]
-fn heard(packet: &Packet) -> Pending {
-    let mut first = Pending {
-        time: 0,
-        end: packet.segment.end(),
-        isn: packet.segment.seq,
-        tsval: packet.segment.tsval,
-        home: packet.home,
-        seen: packet.coarse,
-        side: packet.side,
-        flags: 0,
-        retries: 0,
-        ttl: packet.ttl,
-    };
+fn heard(first: &mut Pending, packet: &Packet) {
+    first.time = 0;
+    first.end = packet.segment.end();
+    first.isn = packet.segment.seq;
+    first.tsval = packet.segment.tsval;
+    first.home = packet.home;
+    first.seen = packet.coarse;
+    first.side = packet.side;
+    first.flags = 0;
+    first.retries = 0;
+    first.ttl = packet.ttl;
     if packet.local != 0 {
         first.flags |= flags::LOCAL;
     }
@@ -415,14 +430,14 @@ fn heard(packet: &Packet) -> Pending {
         if packet.quic == quic::INITIAL {
             first.flags |= flags::QUIC;
         }
-        return first;
+        return;
     }
     if packet.segment.timestamps != 0 {
         first.flags |= flags::TIMESTAMPS;
     }
     if packet.segment.flags & (SYN | ACK) == SYN {
         handshake::syn(
-            &mut first,
+            first,
             packet.side,
             &packet.segment,
             &mut Tick::new(packet.time),
@@ -430,7 +445,6 @@ fn heard(packet: &Packet) -> Pending {
     } else if !packet.segment.is_empty() {
         first.flags |= flags::DATA;
     }
-    first
 }
 
 /// A further packet from the same side.
