@@ -4,6 +4,8 @@ use latscope_events::{
     class::{ClassStats, GroupStats},
     config::{Config, Control, Interface, TrieKey},
     counter::Counters,
+    flow::{Flow, FlowKey4, FlowKey6},
+    pending::{Pending, TransactionKey},
 };
 
 /// A map value or key in the kernel's own bytes.
@@ -18,8 +20,13 @@ impl Layout for ClassStats {}
 impl Layout for Config {}
 impl Layout for Control {}
 impl Layout for Counters {}
+impl Layout for Flow {}
+impl Layout for FlowKey4 {}
+impl Layout for FlowKey6 {}
 impl Layout for GroupStats {}
 impl Layout for Interface {}
+impl Layout for Pending {}
+impl Layout for TransactionKey {}
 impl Layout for TrieKey {}
 
 // SAFETY: `Layout` promises what `Pod` asks for, and the wrapper is transparent.

@@ -23,14 +23,21 @@ pub struct ClassStats {
 }
 layout!(ClassStats, 8 * (PACKET_METRICS + 2 * REASONS));
 
-/// Refusals that belong to no flow (fragments, malformed packets) by group, on one CPU.
+/// Kinds of starts that wait in a table of their own, by the code in their key ([`crate::flow::protocol`]) modulo this.
+pub const KINDS: usize = 4;
+
+/// What belongs to no flow, by group, on one CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct GroupStats {
-    /// Latencies not reported, by reason.
+    /// Latencies not reported (fragments, malformed packets), by reason.
     pub refused: [u64; REASONS],
+    /// Starts: SYNs, bursts of datagrams, queries, echo requests.
+    pub begun: [u64; KINDS],
+    /// Those that were answered, or counted as refused. The rest waits, or was never answered.
+    pub ended: [u64; KINDS],
 }
-layout!(GroupStats, 8 * REASONS);
+layout!(GroupStats, 8 * (REASONS + 2 * KINDS));
 
 /// The preferred place of a mask in the class table.
 #[inline(always)]

@@ -44,6 +44,16 @@ pub const fn tag(outer_vlan: u16, inner_vlan: u16, group: u32, protocol: u32) ->
         | (protocol & 15)
 }
 
+/// Bits of a [`tag`] that hold the protocol code.
+pub const CODE: u32 = 15;
+
+/// Flow group in a [`tag`].
+#[inline(always)]
+#[must_use]
+pub const fn group(tag: u32) -> u32 {
+    tag >> 4 & 15
+}
+
 /// Protocol codes inside a [`tag`].
 pub mod protocol {
     /// TCP.
@@ -179,8 +189,10 @@ pub mod state {
     pub const OPEN: u8 = 0;
     /// A SYN-ACK was seen, its acknowledgement was not.
     pub const SYN_ACK: u8 = 1;
-    /// Both ends are done, or one reset it: nothing more is measured.
+    /// Both ends are done, or both reset it: nothing more is measured.
     pub const CLOSED: u8 = 2;
+    /// Side 0 reset it: what it sent before may still be acknowledged, nothing else is measured. Plus 1: side 1 did.
+    pub const RESET: u8 = 3;
 }
 
 /// Bits of [`Flow::track`].

@@ -42,6 +42,8 @@ pub mod flags {
     pub const DATA: u8 = 8;
     /// It began with a QUIC Initial.
     pub const QUIC: u8 = 16;
+    /// A SYN-ACK opened it, and only SYN-ACKs followed; `time` is 0 when it cannot be told from another copy.
+    pub const SYN_ACK: u8 = 32;
 }
 
 /// Key of a transaction: DNS and echo, whose messages bear an id. Reply and request have the same key.

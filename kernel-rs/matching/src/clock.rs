@@ -21,6 +21,10 @@ impl Clock for u64 {
 /// interval (RFC 6298, 2.4 bounds the timer from above at 60 s or more; Linux uses 120 s).
 pub const TIMEOUT_NS: u64 = 120_000_000_000;
 
+/// A request that bears an id and was not answered for so long is given up; when it comes again it is another, though it bears
+/// the same id.
+pub const ANSWER_NS: u64 = 10_000_000_000;
+
 /// Reports the time from `start` to `now`, or refuses what is no latency.
 #[inline(always)]
 pub fn report(found: Found, start: u64, now: u64, sink: &mut impl Sink) {

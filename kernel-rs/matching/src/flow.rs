@@ -20,7 +20,17 @@ pub const UNKNOWN: u8 = 2;
 #[inline(always)]
 pub fn adopt(flow: &mut Flow, pending: &Pending, segment: &Segment) {
     let opened = pending.flags & flags::SYN != 0 && segment.flags & SYN != 0;
-    flow.opener = if opened { pending.side } else { UNKNOWN };
+    flow.opener = if opened {
+        pending.side
+    } else if pending.flags & flags::SYN_ACK != 0 {
+        flow.state = state::SYN_ACK;
+        flow.syn_ack_time = pending.time;
+        flow.syn_ack_end = pending.end;
+        flow.syn_ack_tsval = pending.tsval;
+        1 - (pending.side & 1)
+    } else {
+        UNKNOWN
+    };
     let way = &mut flow.direction[usize::from(pending.side & 1)];
     data::start_at(way, pending.end);
     if pending.flags & flags::TIMESTAMPS != 0 {
@@ -43,6 +53,9 @@ pub fn answer(
 ) -> bool {
     if pending.flags & flags::DATA != 0 && flow.track & track::RTT != 0 {
         sink.refused_rtt(refusal::JOINED_MIDWAY, 1);
+    }
+    if pending.flags & flags::SYN_ACK != 0 && pending.time == 0 {
+        sink.refused(refusal::JOINED_MIDWAY);
     }
     if segment.flags & SYN == 0 {
         return true;
@@ -67,12 +80,14 @@ pub fn answer(
     false
 }
 
-/// Whether a segment opens another connection on the tuple of this flow: a SYN whose number is not the known one's.
+/// Whether a segment opens another connection on the tuple of this flow: a SYN whose number is not the known one's, or any
+/// after the end.
 #[inline(always)]
 #[must_use]
 pub fn reopens(flow: &Flow, side: u8, segment: &Segment) -> bool {
     segment.flags & (SYN | RST | crate::segment::ACK) == SYN
         && !(flow.opener == side
+            && flow.state < state::CLOSED
             && flow.syn_time != 0
             && flow.syn_end == segment.seq.wrapping_add(1))
 }
@@ -119,14 +134,19 @@ pub fn segment_of(
                 .wrapping_sub(way.right)
                 .wrapping_add(slot::WINDOW);
             if way.flags & direction::SENT == 0 || off < 2 * slot::WINDOW {
-                flow.state = state::CLOSED;
+                let reset = state::RESET + (side & 1);
+                flow.state = if flow.state < state::CLOSED || flow.state == reset {
+                    reset
+                } else {
+                    state::CLOSED
+                };
             }
         } else if segment.flags & crate::segment::ACK != 0 {
             handshake::syn_ack_again(flow, side, segment, clock, sink);
         }
         return;
     }
-    if flow.state == state::CLOSED {
+    if flow.state == state::CLOSED || flow.state == state::RESET + (side & 1) {
         return;
     }
     handshake::acknowledged(flow, side, segment, clock, sink);
@@ -135,7 +155,8 @@ pub fn segment_of(
     }
     let here = usize::from(side & 1);
     let there = 1 - here;
-    if flow.track & track::FIRST_BYTE != 0 {
+    let open = flow.state < state::CLOSED;
+    if open && flow.track & track::FIRST_BYTE != 0 {
         first_byte::payload(flow, side, segment, clock, sink);
     }
     let same_window = flow.window[here] == segment.window;
@@ -148,6 +169,9 @@ pub fn segment_of(
         clock,
         sink,
     );
+    if !open {
+        return;
+    }
     data::sent(&mut flow.direction[here], segment, clock, sink);
     if segment.flags & crate::segment::FIN != 0 {
         flow.direction[here].flags |= direction::FIN;

@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod first_byte;
 pub mod flow;
 pub mod handshake;
+pub mod peer;
 pub mod quic;
 pub mod segment;
 pub mod sink;

@@ -13,8 +13,8 @@ use latscope_events::{
     refusal::REASONS,
 };
 use latscope_matching::{
-    Found, Segment, Sink, flow, handshake,
-    segment::{ACK, RST, SYN, distance},
+    Found, Segment, Sink, flow, handshake, peer,
+    segment::{ACK, RST, SYN},
 };
 
 use crate::{
@@ -102,7 +102,8 @@ impl Monitor {
             return;
         };
         if first.side == side {
-            heard_again(&mut first, side, &segment, packet.time_ns);
+            let mut clock = packet.time_ns;
+            peer::heard_again(&mut first, side, &segment, &mut clock);
             self.pending.insert(packet.flow, first);
             return;
         }
@@ -180,42 +181,7 @@ pub fn segment(packet: &Packet) -> Segment {
 fn heard(side: u8, segment: &Segment, now: u64) -> Pending {
     // SAFETY: plain integers.
     let mut first: Pending = unsafe { std::mem::zeroed() };
-    first.end = segment.end();
-    first.isn = segment.seq;
-    first.tsval = segment.tsval;
-    first.side = side;
-    if segment.timestamps != 0 {
-        first.flags |= flags::TIMESTAMPS;
-    }
-    if segment.flags & (SYN | ACK) == SYN {
-        let mut clock = now;
-        handshake::syn(&mut first, side, segment, &mut clock);
-    } else if !segment.is_empty() {
-        first.flags |= flags::DATA;
-    }
+    let mut clock = now;
+    peer::heard(&mut first, side, segment, &mut clock);
     first
-}
-
-fn heard_again(first: &mut Pending, side: u8, segment: &Segment, now: u64) {
-    if segment.flags & (SYN | ACK) == SYN {
-        let mut clock = now;
-        handshake::syn(first, side, segment, &mut clock);
-        return;
-    }
-    if segment.flags & RST != 0 {
-        first.flags &= !flags::SYN;
-        return;
-    }
-    let end = segment.end();
-    if first.flags & flags::SYN != 0 || distance(end, first.end) > 0 {
-        first.end = end;
-    }
-    first.flags &= !flags::SYN;
-    if !segment.is_empty() {
-        first.flags |= flags::DATA;
-    }
-    if segment.timestamps != 0 {
-        first.tsval = segment.tsval;
-        first.flags |= flags::TIMESTAMPS;
-    }
 }

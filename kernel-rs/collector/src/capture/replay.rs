@@ -2,6 +2,7 @@
 
 use std::{fs::File, path::Path};
 
+use latscope_events::refusal::UNMATCHED_START;
 use prost::Message as _;
 
 use super::{
@@ -177,10 +178,14 @@ impl Capture {
     /// # Errors
     /// What the kernel answers.
     pub fn account(&self) -> Result<Account, Failure> {
+        let mut refusals = self.replay.refusals()?;
+        if self.ended.is_some() {
+            refusals[UNMATCHED_START as usize] += self.replay.unanswered()?;
+        }
         Ok(Account {
             bytes_read: self.file.position(),
             bytes: self.bytes,
-            ..self.counter.account(&self.replay.refusals()?)
+            ..self.counter.account(&refusals)
         })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{books, engine::State, object::Hook};
+use super::{engine::State, object::Hook, waiting::Outside};
 use crate::{
     bpf,
     engine::Attachment,
@@ -85,8 +85,8 @@ impl Attachment for PacketAttachment {
         let group = state.members.get(&self.id).map(|member| member.group);
         if let Some(member) = state.leave(self.id) {
             let group = group
-                .and_then(|group| state.object.group(group as u32).ok())
-                .unwrap_or_else(books::no_group);
+                .and_then(|group| state.object.group(group as u32, true).ok())
+                .unwrap_or(Outside::NOTHING);
             let counters = state.object.counters().unwrap_or_default();
             self.last = Some(member.totals(&[], &counters, &group));
         }
@@ -106,7 +106,7 @@ fn totals(state: &mut State, id: u64) -> Result<Totals, Failure> {
     let Some(member) = state.members.get(&id) else {
         return Ok(Totals::default());
     };
-    let group = state.object.group(member.group as u32)?;
+    let group = state.object.group(member.group as u32, false)?;
     Ok(member.totals(&classes, &counters, &group))
 }
 

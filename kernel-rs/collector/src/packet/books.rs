@@ -1,13 +1,14 @@
 //! What the kernel counted for a session: measured, lost, refused.
 
 use latscope_events::{
-    class::{ClassStats, GroupStats},
+    class::{ClassStats, KINDS},
     counter::{self, Counters},
-    metric::{PACKET_METRICS, TCP_RTT},
-    refusal::REASONS,
+    flow::protocol,
+    metric::{self, PACKET_METRICS, TCP_RTT},
+    refusal::{REASONS, UNMATCHED_START},
 };
 
-use super::{lane::Lane, wire::zero};
+use super::{lane::Lane, waiting::Outside};
 use crate::proto::{Loss, LossStage, Refusal, RefusalReason, Totals};
 
 /// Counters of one session, and where the shared ones stood when it began.
@@ -15,7 +16,7 @@ pub(super) struct Books {
     measured: u64,
     refused: [u64; REASONS],
     planes_at_start: Planes,
-    group_at_start: GroupStats,
+    group_at_start: Outside,
     /// Losses that readers were told of, by stage.
     told: [u64; 3],
 }
@@ -51,7 +52,7 @@ struct Counted {
 
 impl Books {
     /// Opens the books: what the shared counters show now was for others.
-    pub(super) fn open(lanes: &[(u32, Lane)], counters: &[Counters], group: &GroupStats) -> Self {
+    pub(super) fn open(lanes: &[(u32, Lane)], counters: &[Counters], group: &Outside) -> Self {
         Self {
             measured: 0,
             refused: [0; REASONS],
@@ -149,20 +150,38 @@ impl Books {
         losses
     }
 
+    /// Starts outside flows that were never answered. Whose filter would have let them through is not known: they are counted
+    /// for those who have none.
+    fn unanswered(&self, lanes: &[(u32, Lane)], group: &Outside) -> u64 {
+        let all = |lane: &&Lane| lane.filters.is_empty() && lane.exclude.is_empty();
+        let metrics = lanes
+            .iter()
+            .map(|(_, lane)| lane)
+            .filter(all)
+            .fold(0, |metrics, lane| metrics | lane.metrics);
+        (0..KINDS)
+            .filter(|kind| metrics & metrics_of(*kind) != 0)
+            .map(|kind| group.unanswered[kind] - self.group_at_start.unanswered[kind])
+            .sum()
+    }
+
     /// The session's totals as far as the kernel knows them: `measured`, losses, refusals.
     pub(super) fn totals(
         &self,
         lanes: &[(u32, Lane)],
         classes: &[(u64, ClassStats)],
         counters: &[Counters],
-        group: &GroupStats,
+        group: &Outside,
     ) -> Totals {
         let now = counted(lanes, classes);
         let losses = self.losses(lanes, counters);
         let map_full = losses[2].1;
         let refusals = (0..REASONS).filter_map(|reason| {
             let outside_flows = group.refused[reason] - self.group_at_start.refused[reason];
-            let count = self.refused[reason] + now.refused[reason] + outside_flows;
+            let mut count = self.refused[reason] + now.refused[reason] + outside_flows;
+            if reason as u32 == UNMATCHED_START {
+                count += self.unanswered(lanes, group);
+            }
             let reason = RefusalReason::try_from(reason as i32).ok()?;
             (count > 0).then_some(Refusal {
                 reason: reason.into(),
@@ -227,14 +246,24 @@ fn planes(lanes: &[(u32, Lane)], counters: &[Counters]) -> Planes {
     sum
 }
 
-/// Totals of nothing, for a group that does not exist any more.
-pub(super) fn no_group() -> GroupStats {
-    zero()
+/// Metrics that starts of a kind are starts of.
+fn metrics_of(kind: usize) -> u32 {
+    let metrics: &[u8] = match kind as u32 {
+        protocol::TCP => &[
+            metric::TCP_HANDSHAKE_REMOTE,
+            metric::TCP_HANDSHAKE_LOCAL,
+            metric::TCP_CONNECT_FAILURE,
+        ],
+        protocol::UDP => &[metric::UDP_REPLY, metric::QUIC_HANDSHAKE],
+        protocol::ECHO => &[metric::ICMP_ECHO],
+        _ => &[metric::DNS_REPLY],
+    };
+    metrics.iter().fold(0, |bits, metric| bits | 1 << metric)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::wire::zero, *};
 
     fn lane(metrics: u32) -> Lane {
         Lane {
@@ -261,9 +290,9 @@ mod tests {
             (0b10, class(100, 9, 50)),
         ];
         let lanes = [(0, lane(1 << 3))];
-        let mut books = Books::open(&lanes, &[], &no_group());
+        let mut books = Books::open(&lanes, &[], &Outside::NOTHING);
         books.fold(&lanes, &classes);
-        let totals = books.totals(&lanes, &classes, &[], &no_group());
+        let totals = books.totals(&lanes, &classes, &[], &Outside::NOTHING);
         assert_eq!(totals.measured, 2 * (5 + 7));
         assert_eq!(
             totals.refusals,
@@ -279,10 +308,10 @@ mod tests {
         let lanes = [(5, lane(1 << 3))];
         let mut cpu: Counters = zero();
         counter::write(&mut cpu.ring_full, 5, 10);
-        let books = Books::open(&lanes, &[cpu], &no_group());
+        let books = Books::open(&lanes, &[cpu], &Outside::NOTHING);
         counter::write(&mut cpu.ring_full, 5, 13);
         counter::write(&mut cpu.map_full, 5, 4);
-        let totals = books.totals(&lanes, &[], &[cpu], &no_group());
+        let totals = books.totals(&lanes, &[], &[cpu], &Outside::NOTHING);
         let losses: Vec<_> = totals
             .losses
             .iter()

@@ -141,7 +141,7 @@ impl State {
         let books = Books::open(
             &bits,
             &self.object.counters()?,
-            &self.object.group(group as u32)?,
+            &self.object.group(group as u32, true)?,
         );
         self.next_id += 1;
         let id = self.next_id;

@@ -16,8 +16,8 @@ use crate::{
     collector::Collector,
     metric::EngineKind,
     proto::{
-        EndReason, Filter, LossStage, Metric, PortRange, Probe, Sample, SessionSpec,
-        StreamSamplesRequest, StreamSamplesResponse, TcpProbe, Totals, probe,
+        EndReason, Filter, LossStage, Metric, PortRange, Probe, RefusalReason, Sample, SessionSpec,
+        StreamSamplesRequest, StreamSamplesResponse, TcpProbe, Totals, UdpProbe, probe,
         stream_samples_request, stream_samples_response::Event,
     },
     reader::Reader,
@@ -283,6 +283,47 @@ fn flows_that_nobody_asked_for_take_no_room() {
         session.stop(EndReason::SessionStopped);
         let (samples, _, totals) = all_of(&session);
         assert_eq!((samples, totals.measured), (vec![], 0));
+    });
+}
+
+#[test]
+fn rule_21_what_the_table_gave_up_is_counted_for_those_without_a_filter() {
+    const BURSTS: u64 = 20_000;
+    const ROOM: u64 = 8192;
+    alone(|| {
+        let collector = collector();
+        let udp = |port: Option<u16>| SessionSpec {
+            probes: vec![Probe {
+                kind: Some(probe::Kind::Udp(UdpProbe::default())),
+                timeout: None,
+            }],
+            ..tcp_spec(port)
+        };
+        let filtered = collector.start(&udp(Some(7))).unwrap();
+        let before = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = silent.local_addr().unwrap();
+        before.send_to(b"x", to).unwrap();
+        let session = collector.start(&udp(None)).unwrap();
+        for _ in 0..BURSTS {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.send_to(b"x", to).unwrap();
+        }
+        let unanswered = |session: &Arc<Session>| {
+            session.stop(EndReason::SessionStopped);
+            let (samples, _, totals) = all_of(session);
+            assert_eq!((samples, totals.measured), (vec![], 0));
+            totals
+                .refusals
+                .iter()
+                .filter(|it| it.reason() == RefusalReason::UnmatchedStart)
+                .map(|it| it.count)
+                .sum::<u64>()
+        };
+        let count = unanswered(&session);
+        // Ports come again; those that wait are in the table.
+        assert!((BURSTS / 4..=BURSTS - ROOM / 2).contains(&count), "{count}");
+        assert_eq!(unanswered(&filtered), 0);
     });
 }
 

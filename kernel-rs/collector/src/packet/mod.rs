@@ -22,6 +22,7 @@ pub mod record;
 pub mod replay;
 mod routes;
 mod session;
+mod waiting;
 
 use crate::wire;
 

@@ -15,9 +15,13 @@ use latscope_events::{
     class::{CLASSES, ClassStats, GroupStats},
     config::{Clauses, Config, Control, Interface, TrieKey},
     counter::Counters,
+    flow::GROUPS,
 };
 
-use super::wire::{Layout, Wire, zero};
+use super::{
+    waiting::{Outside, Waiting},
+    wire::{Layout, Wire, zero},
+};
 use crate::{
     bpf::{self, take},
     failure::{Failure, Reason},
@@ -95,6 +99,7 @@ pub(super) struct Object {
     class_stats: PerCpuArray<MapData, Wire<ClassStats>>,
     group_stats: PerCpuArray<MapData, Wire<GroupStats>>,
     counters: PerCpuArray<MapData, Wire<Counters>>,
+    waiting: Waiting,
 }
 
 impl Object {
@@ -121,6 +126,7 @@ impl Object {
             class_stats: take(&mut ebpf, "CLASS_STATS")?,
             group_stats: take(&mut ebpf, "GROUP_STATS")?,
             counters: take(&mut ebpf, "COUNTERS")?,
+            waiting: Waiting::open(&mut ebpf)?,
             ebpf,
         })
     }
@@ -254,15 +260,39 @@ impl Object {
         Ok(())
     }
 
-    /// Refusals outside flows of a group, added over CPUs.
-    pub(super) fn group(&self, group: u32) -> Result<GroupStats, Failure> {
+    /// What is counted outside flows of a group; unless `fresh`, starts without an answer as of a second ago.
+    pub(super) fn group(&self, group: u32, fresh: bool) -> Result<Outside, Failure> {
+        let all = || (0..GROUPS as u32).map(|it| self.stats_of(it)).collect();
+        Ok(Outside {
+            refused: self.stats_of(group)?.refused,
+            unanswered: self.waiting.unanswered(all, fresh)?[group as usize % GROUPS],
+        })
+    }
+
+    /// Starts that will never be answered when no packet follows: everything that waits, in flows as well.
+    pub(super) fn unanswered_for_good(&self) -> Result<u64, Failure> {
+        let stats = self.stats_of(0)?;
+        let begun: u64 = stats.begun.iter().sum();
+        let ended: u64 = stats.ended.iter().sum();
+        Ok(begun.saturating_sub(ended) + self.waiting.in_flows())
+    }
+
+    /// Counters of a group, added over CPUs.
+    pub(super) fn stats_of(&self, group: u32) -> Result<GroupStats, Failure> {
         let values = self
             .group_stats
             .get(&group, 0)
             .map_err(|error| Failure::kernel("reading GROUP_STATS", &error))?;
         let mut sum: GroupStats = zero();
         for one in values.iter() {
-            add(&mut sum.refused, &one.0.refused);
+            let GroupStats {
+                refused,
+                begun,
+                ended,
+            } = &one.0;
+            add(&mut sum.refused, refused);
+            add(&mut sum.begun, begun);
+            add(&mut sum.ended, ended);
         }
         Ok(sum)
     }

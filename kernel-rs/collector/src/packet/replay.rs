@@ -161,6 +161,14 @@ impl Replay {
             })
     }
 
+    /// Starts that were not answered so far, and never will be when no frame follows: SYNs, queries, segments in flight.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn unanswered(&self) -> Result<u64, Failure> {
+        self.object.unanswered_for_good()
+    }
+
     /// Latencies that were not reported so far, by reason.
     ///
     /// # Errors
@@ -170,7 +178,7 @@ impl Replay {
         for (_, class) in self.object.classes(1)? {
             add_class(&mut sum, &class);
         }
-        let outside_flows = self.object.group(0)?.refused;
+        let outside_flows = self.object.stats_of(0)?.refused;
         Ok(std::array::from_fn(|reason| {
             sum.refused_rtt[reason] + sum.refused[reason] + outside_flows[reason]
         }))

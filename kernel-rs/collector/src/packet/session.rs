@@ -5,13 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use latscope_events::{
-    class::{ClassStats, GroupStats},
-    counter::Counters,
-    metric::PACKET_METRICS,
-};
+use latscope_events::{class::ClassStats, counter::Counters, metric::PACKET_METRICS};
 
-use super::{books::Books, lane::Lane, plan::Look};
+use super::{books::Books, lane::Lane, plan::Look, waiting::Outside};
 use crate::{
     log::SessionLog,
     proto::Totals,
@@ -59,7 +55,7 @@ impl Member {
         &self,
         classes: &[(u64, ClassStats)],
         counters: &[Counters],
-        group: &GroupStats,
+        group: &Outside,
     ) -> Totals {
         let mut totals = self.books.totals(&self.lanes, classes, counters, group);
         totals.aggregated_only = self.receiver.faster.load(Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod handshake;
+mod peer;
 mod round_trip;
 mod slot;
 mod wire;

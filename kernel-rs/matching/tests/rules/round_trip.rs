@@ -400,7 +400,7 @@ fn forty_bits_of_time_wrap() {
 }
 
 #[test]
-fn a_fin_is_acknowledged_like_a_byte_and_both_close_the_flow() {
+fn rule_3_a_fin_is_acknowledged_like_a_byte_and_both_close_the_flow() {
     let mut talk = Talk::new(false);
     talk.wire
         .see(20 * MS, 0, segment(100, 500, ACK | FIN, 10), (0, 0));
@@ -419,7 +419,7 @@ fn a_fin_is_acknowledged_like_a_byte_and_both_close_the_flow() {
 }
 
 #[test]
-fn a_reset_ends_the_flow() {
+fn rule_3_a_reset_ends_the_flow() {
     let mut talk = Talk::new(false);
     talk.data(20, 0, 100);
     talk.wire.see(21 * MS, 1, segment(500, 0, RST, 0), (0, 0));

@@ -188,11 +188,16 @@ extern "C" fn next_message(ctx: *mut __sk_buff, packet: *mut Packet, flow: *mut 
     };
     let side = usize::from(packet.side & 1);
     let seq = packet.segment.seq;
-    if flow.opener == UNKNOWN {
+    if flow.opener == UNKNOWN || flow.syn_time == 0 {
         return 0;
     }
     if flow.stream_next[side] == 0 {
-        flow.stream_next[side] = seq;
+        // Of a stream whose first byte did not pass while somebody listened nobody knows where messages begin.
+        flow.stream_next[side] = if packet.side == flow.opener {
+            flow.syn_end
+        } else {
+            flow.syn_ack_end
+        };
     }
     let ahead = distance(flow.stream_next[side], seq);
     let carried = packet.payload_length;

@@ -6,7 +6,7 @@ use latscope_events::{
     pending::Pending,
     refusal::{CLOCK_BACKWARDS, UNMATCHED_START},
 };
-use latscope_matching::{Clock as _, Found, clock::TIMEOUT_NS, exchange, flow, handshake, quic};
+use latscope_matching::{Clock as _, Found, clock::ANSWER_NS, exchange, flow, handshake, quic};
 
 use crate::{
     classify::classify,
@@ -183,7 +183,7 @@ pub(crate) extern "C" fn transacted(
     }
     let now = Tick::new(packet.time).now();
     let latency = now.wrapping_sub(first.time);
-    if latency > TIMEOUT_NS {
+    if latency > ANSWER_NS {
         let reason = if latency < 1 << 63 {
             UNMATCHED_START
         } else {

@@ -5,6 +5,7 @@ use aya_ebpf::{
     btf_maps::LruHashMap,
 };
 use latscope_events::{
+    class::KINDS,
     config::Config,
     flow::{Flow, FlowKey4, FlowKey6, GROUPS, home, protocol},
     metric,
@@ -12,7 +13,7 @@ use latscope_events::{
     refusal::REASONS,
 };
 use latscope_matching::{
-    Clock as _, exchange, handshake, quic,
+    Clock as _, exchange, handshake, peer, quic,
     segment::{ACK, RST, SYN},
 };
 
@@ -346,6 +347,9 @@ fn look<K: Copy, const F: usize, const P: usize>(
             let fresh = unsafe { &mut *fresh };
             heard(fresh, packet);
             let _ = pending.insert(key, &*fresh, 0);
+            if waits(fresh, packet) {
+                begun(packet, code(packet));
+            }
         }
         return;
     };
@@ -364,6 +368,7 @@ fn look<K: Copy, const F: usize, const P: usize>(
                 measure::failed(scratch, packet, first, handshake::ECONNREFUSED as u32);
             }
             let _ = pending.remove(key);
+            ended(packet, protocol::TCP);
             return;
         }
         let simultaneous = segment.flags & (SYN | ACK | RST) == SYN;
@@ -374,6 +379,7 @@ fn look<K: Copy, const F: usize, const P: usize>(
     } else if segment.flags & RST != 0 {
         return;
     }
+    let waits = waits(first, packet);
     // Another CPU may have been faster; the flow is its then.
     if flows.insert(key, &ZERO, u64::from(BPF_NOEXIST)).is_ok()
         && let Some(flow) = flows.get_ptr_mut(key)
@@ -388,7 +394,15 @@ fn look<K: Copy, const F: usize, const P: usize>(
             _ => {}
         }
     }
-    let _ = pending.remove(key);
+    if pending.remove(key).is_ok() && waits {
+        ended(packet, code(packet));
+    }
+}
+
+/// Whether something of a peer waits for its end.
+#[inline(always)]
+fn waits(first: &Pending, packet: &Packet) -> bool {
+    packet.protocol == ip::UDP || first.flags & peer::WAITS != 0
 }
 
 /// An ICMP error that quotes a SYN nobody answered (ACCURACY.md 3).
@@ -406,6 +420,7 @@ fn unreachable<K: Copy, const P: usize>(
     if first.side != packet.side && handshake::is_quoted(first, &packet.segment) {
         measure::failed(scratch, packet, first, u32::from(packet.errno));
         let _ = pending.remove(key);
+        ended(packet, protocol::TCP);
     }
 }
 
@@ -413,9 +428,9 @@ fn unreachable<K: Copy, const P: usize>(
 #[inline(always)]
 fn heard(first: &mut Pending, packet: &Packet) {
     first.time = 0;
-    first.end = packet.segment.end();
-    first.isn = packet.segment.seq;
-    first.tsval = packet.segment.tsval;
+    first.end = 0;
+    first.isn = 0;
+    first.tsval = 0;
     first.home = packet.home;
     first.seen = packet.coarse;
     first.side = packet.side;
@@ -432,19 +447,12 @@ fn heard(first: &mut Pending, packet: &Packet) {
         }
         return;
     }
-    if packet.segment.timestamps != 0 {
-        first.flags |= flags::TIMESTAMPS;
-    }
-    if packet.segment.flags & (SYN | ACK) == SYN {
-        handshake::syn(
-            first,
-            packet.side,
-            &packet.segment,
-            &mut Tick::new(packet.time),
-        );
-    } else if !packet.segment.is_empty() {
-        first.flags |= flags::DATA;
-    }
+    peer::heard(
+        first,
+        packet.side,
+        &packet.segment,
+        &mut Tick::new(packet.time),
+    );
 }
 
 /// A further packet from the same side.
@@ -458,7 +466,6 @@ fn heard_again(first: &mut Pending, packet: &Packet) {
         first.home = packet.home;
     }
     first.seen = packet.coarse;
-    let segment = &packet.segment;
     if packet.protocol == ip::UDP {
         let now = Tick::new(packet.time).now();
         if now.wrapping_sub(first.time) > exchange::IDLE_NS {
@@ -468,29 +475,30 @@ fn heard_again(first: &mut Pending, packet: &Packet) {
             if packet.quic == quic::INITIAL {
                 first.flags |= flags::QUIC;
             }
+            begun(packet, code(packet));
         }
         return;
     }
-    if segment.flags & (SYN | ACK) == SYN {
-        handshake::syn(first, packet.side, segment, &mut Tick::new(packet.time));
-        return;
+    let mut tick = Tick::new(packet.time);
+    if peer::heard_again(first, packet.side, &packet.segment, &mut tick) {
+        begun(packet, protocol::TCP);
     }
-    if segment.flags & RST != 0 {
-        // Whatever it was has ended; the next packet starts anew.
-        first.flags &= !flags::SYN;
-        return;
+}
+
+/// Counts a start of one of the tables of those that wait. What is begun less what is ended and what waits was never answered.
+#[inline(always)]
+pub(crate) fn begun(packet: &Packet, code: u32) {
+    if let Some(stats) = GROUP_STATS.get_ptr_mut(packet.group) {
+        // SAFETY: this CPU's own value; the index is masked.
+        unsafe { (*stats).begun[code as usize & (KINDS - 1)] += 1 };
     }
-    // The answer passed elsewhere: from here on a flow joined midway.
-    let end = segment.end();
-    if first.flags & flags::SYN != 0 || latscope_matching::segment::distance(end, first.end) > 0 {
-        first.end = end;
-    }
-    first.flags &= !flags::SYN;
-    if !segment.is_empty() {
-        first.flags |= flags::DATA;
-    }
-    if segment.timestamps != 0 {
-        first.tsval = segment.tsval;
-        first.flags |= flags::TIMESTAMPS;
+}
+
+/// Counts the end of such a start, whether it was reported or counted as refused.
+#[inline(always)]
+pub(crate) fn ended(packet: &Packet, code: u32) {
+    if let Some(stats) = GROUP_STATS.get_ptr_mut(packet.group) {
+        // SAFETY: as above.
+        unsafe { (*stats).ended[code as usize & (KINDS - 1)] += 1 };
     }
 }

@@ -1,11 +1,11 @@
 //! Requests and replies that bear an id: echo and DNS, in a bounded table of their own (ACCURACY.md 13, 14, 22).
 
 use latscope_events::{
-    flow::protocol,
+    flow::{CODE, protocol},
     metric,
     pending::{Pending, TransactionKey, flags},
 };
-use latscope_matching::Clock as _;
+use latscope_matching::{Clock as _, clock::ANSWER_NS};
 
 use crate::{
     clock::Tick,
@@ -13,11 +13,8 @@ use crate::{
     maps::{SCRATCH, TRANSACTIONS},
     measure,
     packet::Packet,
-    track::SILENCE,
+    track::{SILENCE, begun, ended},
 };
-
-/// A request that was not answered for so long is another request when it comes again, though it bears the same id.
-const TIMEOUT_NS: u64 = 10_000_000_000;
 
 /// An echo request or reply.
 #[unsafe(no_mangle)]
@@ -99,7 +96,7 @@ fn ask(key: &TransactionKey, packet: &Packet, again: u8) {
         if first.home != packet.home && packet.coarse.wrapping_sub(first.seen) <= SILENCE {
             return;
         }
-        if now.wrapping_sub(first.time) <= TIMEOUT_NS {
+        if now.wrapping_sub(first.time) <= ANSWER_NS {
             first.seen = packet.coarse;
             first.retries = first.retries.saturating_add(again);
             return;
@@ -118,6 +115,7 @@ fn ask(key: &TransactionKey, packet: &Packet, again: u8) {
         ttl: packet.ttl,
     };
     let _ = TRANSACTIONS.insert(key, fresh, 0);
+    begun(packet, key.tag & CODE);
 }
 
 /// Ends a request; a second answer finds none.
@@ -128,5 +126,7 @@ fn answer(key: &TransactionKey, packet: &Packet, metric: u8) {
         return;
     };
     measure::transacted(scratch, packet, first, u32::from(metric));
-    let _ = TRANSACTIONS.remove(key);
+    if TRANSACTIONS.remove(key).is_ok() {
+        ended(packet, key.tag & CODE);
+    }
 }

@@ -153,3 +153,41 @@ fn rule_13_tcp_pipelined_and_split() {
         ]
     );
 }
+
+#[test]
+fn rule_13_a_stream_whose_beginning_did_not_pass_is_not_read() {
+    let mut bench = Bench::new();
+    let (to, back) = ((5300, 53), (53, 5300));
+    let mut show = |at, forward: bool, segment: Vec<u8>| {
+        let ends = if forward { (A, B) } else { (B, A) };
+        bench.see(at, &frame(&ipv4(ends, 6, &segment)));
+    };
+    show(0, true, tcp(to, 100, 0, SYN, &[]));
+    show(1, false, tcp(back, 500, 101, SYN | ACK, &[]));
+    show(2, true, tcp(to, 101, 501, ACK, &[]));
+    // Ten bytes are missing; what follows looks like a message, but may be the midst of one.
+    let message = in_stream(&dns(1, false, 0, &WWW, 1));
+    show(10, true, tcp(to, 111, 501, ACK, &message));
+    let answer = in_stream(&dns(1, true, 0, &WWW, 1));
+    let sent = 111 + message.len() as u32;
+    show(20, false, tcp(back, 501, sent, ACK, &answer));
+    assert_eq!(dns_only(&mut bench), []);
+}
+
+#[test]
+fn rule_13_mdns_answers_a_direct_query_and_the_rest_is_counted() {
+    let group = [224, 0, 0, 251];
+    let ports = (5353, 5353);
+    let mut bench = Bench::new();
+    for id in 0..3 {
+        let query = udp(ports, &dns(id, false, 0, &WWW, 12));
+        bench.see(u64::from(id), &frame(&ipv4((A, group), 17, &query)));
+    }
+    let direct = udp((5300, 5353), &dns(9, false, 0, &WWW, 12));
+    bench.see(10, &frame(&ipv4((A, B), 17, &direct)));
+    let answer = udp((5353, 5300), &dns(9, true, 0, &WWW, 12));
+    bench.see(17, &frame(&ipv4((B, A), 17, &answer)));
+    assert_eq!(dns_only(&mut bench), [found(7, 0, 0, "www.example.org")]);
+    // Three queries to the group, and the burst of datagrams that they are.
+    assert_eq!(bench.unanswered(), 4);
+}

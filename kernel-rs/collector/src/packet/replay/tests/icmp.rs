@@ -88,3 +88,19 @@ fn rule_14_an_error_about_udp_is_no_connect_failure() {
     bench.see(2, &frame(&ipv4((B, A), 1, &error)));
     assert_eq!(bench.brief(), []);
 }
+
+#[test]
+fn rule_14_a_request_that_nobody_answers_is_counted() {
+    let mut bench = Bench::new();
+    for sequence in 0..4 {
+        bench.see(0, &frame(&ipv4((A, B), 1, &echo(8, 77, sequence))));
+    }
+    bench.see(3, &frame(&ipv4((B, A), 1, &echo(0, 77, 2))));
+    assert_eq!(bench.brief(), [plain(metric::ICMP_ECHO, 3)]);
+    assert_eq!(bench.unanswered(), 3);
+    // The same again after it was given up.
+    bench.see(20_000, &frame(&ipv4((A, B), 1, &echo(8, 77, 1))));
+    bench.see(20_005, &frame(&ipv4((B, A), 1, &echo(0, 77, 1))));
+    assert_eq!(bench.brief(), [plain(metric::ICMP_ECHO, 5)]);
+    assert_eq!(bench.unanswered(), 3);
+}

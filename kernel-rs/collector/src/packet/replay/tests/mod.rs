@@ -3,10 +3,13 @@
 mod build;
 mod dns;
 mod form;
+mod handshake;
 mod icmp;
 mod quic;
-mod tcp;
+mod round_trip;
+mod state;
 mod udp;
+mod wire;
 
 use latscope_events::{metric, refusal};
 
@@ -81,6 +84,10 @@ impl Bench {
             .filter(|it| it.0 == metric)
             .map(|it| it.1)
             .collect()
+    }
+
+    fn unanswered(&self) -> u64 {
+        self.replay.unanswered().unwrap()
     }
 
     fn refused(&self, reason: u32) -> u64 {

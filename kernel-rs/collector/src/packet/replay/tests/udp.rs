@@ -62,3 +62,16 @@ fn rule_12_ipv6() {
     bench.see(6, &frame(&ipv6((B, A), 17, &udp((7, 5000), b"x"))));
     assert_eq!(bench.brief(), [plain(metric::UDP_REPLY, 6)]);
 }
+
+#[test]
+fn rule_12_a_burst_that_nobody_answers_is_counted() {
+    let mut bench = Bench::new();
+    bench.see(0, &datagram(true));
+    bench.see(5, &datagram(true));
+    assert_eq!(bench.unanswered(), 1);
+    bench.see(20_000, &datagram(true));
+    assert_eq!(bench.unanswered(), 2);
+    bench.see(20_008, &datagram(false));
+    assert_eq!(bench.brief(), [plain(metric::UDP_REPLY, 8)]);
+    assert_eq!(bench.unanswered(), 1);
+}

@@ -1,0 +1,161 @@
+//! Starts that nobody answered, by conservation: what began, less what ended, less what still waits. Nothing that the tables
+//! gave up under pressure is missed, however fast (ACCURACY.md 21, 23).
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Ebpf,
+    maps::{HashMap, MapData},
+};
+use latscope_events::{
+    class::{GroupStats, KINDS},
+    flow::{self, CODE, Direction, Flow, FlowKey4, FlowKey6, GROUPS, protocol},
+    pending::{Pending, TransactionKey},
+    refusal::REASONS,
+};
+use latscope_matching::{
+    clock::{ANSWER_NS, TIMEOUT_NS},
+    exchange::IDLE_NS,
+    peer::WAITS,
+};
+
+use super::wire::{Layout, Wire};
+use crate::{bpf::take, failure::Failure};
+
+/// What is counted for a flow group outside flows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outside {
+    /// Latencies not reported, by reason.
+    pub(super) refused: [u64; REASONS],
+    /// Starts that were never answered, by kind. Never falls.
+    pub(super) unanswered: [u64; KINDS],
+}
+
+impl Outside {
+    /// Of a group that does not exist any more.
+    pub(super) const NOTHING: Self = Self {
+        refused: [0; REASONS],
+        unanswered: [0; KINDS],
+    };
+}
+
+type ByGroup = [[u64; KINDS]; GROUPS];
+type Table<K, V> = HashMap<MapData, Wire<K>, Wire<V>>;
+
+/// The tables of what waits.
+pub(super) struct Waiting {
+    peers4: Table<FlowKey4, Pending>,
+    peers6: Table<FlowKey6, Pending>,
+    transactions: Table<TransactionKey, Pending>,
+    flows4: Table<FlowKey4, Flow>,
+    flows6: Table<FlowKey6, Flow>,
+    /// As of then: tables are walked once a second at most, whoever asks.
+    known: Cell<(Option<Instant>, ByGroup)>,
+}
+
+impl Waiting {
+    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
+        Ok(Self {
+            peers4: take(ebpf, "PENDING4")?,
+            peers6: take(ebpf, "PENDING6")?,
+            transactions: take(ebpf, "TRANSACTIONS")?,
+            flows4: take(ebpf, "FLOWS4")?,
+            flows6: take(ebpf, "FLOWS6")?,
+            known: Cell::new((None, [[0; KINDS]; GROUPS])),
+        })
+    }
+
+    /// Starts of each group that were never answered.
+    ///
+    /// # Errors
+    /// Those of `stats`, which reads what every group counted.
+    pub(super) fn unanswered(
+        &self,
+        stats: impl Fn() -> Result<Vec<GroupStats>, Failure>,
+        fresh: bool,
+    ) -> Result<ByGroup, Failure> {
+        const LASTS: Duration = Duration::from_secs(1);
+        let (at, mut known) = self.known.get();
+        if !fresh && at.is_some_and(|at| at.elapsed() < LASTS) {
+            return Ok(known);
+        }
+        // In this order whatever happens meanwhile makes the difference smaller.
+        let before = stats()?;
+        let waiting = if before.iter().all(|it| it.begun == it.ended) {
+            [[0; KINDS]; GROUPS]
+        } else {
+            self.waiting(crate::clock::monotonic_ns())
+        };
+        let after = stats()?;
+        for (group, known) in known.iter_mut().enumerate() {
+            for (kind, known) in known.iter_mut().enumerate() {
+                let gone = before[group].begun[kind]
+                    .saturating_sub(after[group].ended[kind])
+                    .saturating_sub(waiting[group][kind]);
+                *known = gone.max(*known);
+            }
+        }
+        self.known.set((Some(Instant::now()), known));
+        Ok(known)
+    }
+
+    /// Starts that wait and began not too long before `now`, by `CLOCK_MONOTONIC`.
+    fn waiting(&self, now: u64) -> ByGroup {
+        let mut sum = [[0; KINDS]; GROUPS];
+        walk(&self.peers4, |key, it| add(&mut sum, key.tag, it, now));
+        walk(&self.peers6, |key, it| add(&mut sum, key.tag, it, now));
+        walk(&self.transactions, |key, it| {
+            add(&mut sum, key.tag, it, now);
+        });
+        sum
+    }
+
+    /// What the flows in the tables wait for: segments in flight, the last half of a handshake, requests.
+    pub(super) fn in_flows(&self) -> u64 {
+        let mut sum = 0;
+        walk(&self.flows4, |key, it| sum += starts(key.tag, it));
+        walk(&self.flows6, |key, it| sum += starts(key.tag, it));
+        sum
+    }
+}
+
+fn add(sum: &mut ByGroup, tag: u32, first: &Pending, now: u64) {
+    let code = tag & CODE;
+    let lasts = match code {
+        protocol::TCP => TIMEOUT_NS,
+        protocol::UDP => IDLE_NS,
+        _ => ANSWER_NS,
+    };
+    let waits = code != protocol::TCP || first.flags & WAITS != 0;
+    // One that began after `now` was taken is young as well.
+    let age = now.saturating_sub(first.time);
+    if waits && (age <= lasts || first.time == 0) {
+        sum[flow::group(tag) as usize % GROUPS][code as usize % KINDS] += 1;
+    }
+}
+
+fn starts(tag: u32, flow: &Flow) -> u64 {
+    let is = |there: bool| u64::from(there);
+    let tcp = tag & CODE == protocol::TCP;
+    let in_flight = |way: &Direction| {
+        let slots = way.slots.iter().filter(|it| **it != 0).count() as u64;
+        slots + is(way.edge_time != 0)
+    };
+    let segments = if tcp {
+        flow.direction.iter().map(in_flight).sum()
+    } else {
+        0
+    };
+    segments + is(flow.syn_ack_time != 0) + is(flow.request_time != 0)
+}
+
+/// Shows every entry that is there all the while; others perhaps. Entries that come and go may make the kernel begin again.
+fn walk<K: Layout, V: Layout>(table: &Table<K, V>, mut show: impl FnMut(&K, &V)) {
+    const LONGEST: usize = 1 << 17;
+    for entry in table.iter().take(LONGEST).flatten() {
+        show(&entry.0.0, &entry.1.0);
+    }
+}
