@@ -428,9 +428,10 @@ fn unreachable<K: Copy, const P: usize>(
 #[inline(always)]
 fn heard(first: &mut Pending, packet: &Packet) {
     first.time = 0;
-    first.end = 0;
-    first.isn = 0;
-    first.tsval = 0;
+    for field in [&raw mut first.end, &raw mut first.isn, &raw mut first.tsval] {
+        // SAFETY: a valid field. Volatile, or the zeros become a call of memset, a byte loop.
+        unsafe { field.write_volatile(0) };
+    }
     first.home = packet.home;
     first.seen = packet.coarse;
     first.side = packet.side;
