@@ -10,7 +10,7 @@ use crate::{
     Clock, Segment, Sink, acknowledgement,
     cell::publish,
     data, first_byte, handshake,
-    segment::{RST, SYN},
+    segment::{ACK, RST, SYN, distance},
 };
 
 /// Side of a flow whose opener was not seen.
@@ -85,11 +85,22 @@ pub fn answer(
 #[inline(always)]
 #[must_use]
 pub fn reopens(flow: &Flow, side: u8, segment: &Segment) -> bool {
-    segment.flags & (SYN | RST | crate::segment::ACK) == SYN
+    segment.flags & (SYN | RST | ACK) == SYN
         && !(flow.opener == side
             && flow.state < state::CLOSED
             && flow.syn_time != 0
             && flow.syn_end == segment.seq.wrapping_add(1))
+}
+
+/// Whether a segment shows that the opener has heard the SYN-ACK. One that only pretends to be there has not.
+#[inline(always)]
+#[must_use]
+pub fn confirms(flow: &Flow, side: u8, segment: &Segment) -> bool {
+    let sent = &flow.direction[usize::from(1 - (side & 1))];
+    side == flow.opener
+        && segment.flags & (SYN | RST | ACK) == ACK
+        && distance(segment.ack, flow.syn_ack_end) >= 0
+        && distance(segment.ack, sent.right) <= 0
 }
 
 /// Fills a zeroed flow of UDP: the side in `pending` asked, and its first datagram began the exchange.
@@ -141,7 +152,7 @@ pub fn segment_of(
                     state::CLOSED
                 };
             }
-        } else if segment.flags & crate::segment::ACK != 0 {
+        } else if segment.flags & ACK != 0 {
             handshake::syn_ack_again(flow, side, segment, clock, sink);
         }
         return;

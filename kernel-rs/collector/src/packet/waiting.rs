@@ -50,8 +50,8 @@ pub(super) struct Waiting {
     peers4: Table<FlowKey4, Pending>,
     peers6: Table<FlowKey6, Pending>,
     transactions: Table<TransactionKey, Pending>,
-    flows4: Table<FlowKey4, Flow>,
-    flows6: Table<FlowKey6, Flow>,
+    flows4: [Table<FlowKey4, Flow>; 2],
+    flows6: [Table<FlowKey6, Flow>; 2],
     /// As of then: tables are walked once a second at most, whoever asks.
     known: Cell<(Option<Instant>, ByGroup)>,
 }
@@ -62,8 +62,8 @@ impl Waiting {
             peers4: take(ebpf, "PENDING4")?,
             peers6: take(ebpf, "PENDING6")?,
             transactions: take(ebpf, "TRANSACTIONS")?,
-            flows4: take(ebpf, "FLOWS4")?,
-            flows6: take(ebpf, "FLOWS6")?,
+            flows4: [take(ebpf, "FLOWS4")?, take(ebpf, "HALF_OPEN4")?],
+            flows6: [take(ebpf, "FLOWS6")?, take(ebpf, "HALF_OPEN6")?],
             known: Cell::new((None, [[0; KINDS]; GROUPS])),
         })
     }
@@ -116,8 +116,12 @@ impl Waiting {
     /// What the flows in the tables wait for: segments in flight, the last half of a handshake, requests.
     pub(super) fn in_flows(&self) -> u64 {
         let mut sum = 0;
-        walk(&self.flows4, |key, it| sum += starts(key.tag, it));
-        walk(&self.flows6, |key, it| sum += starts(key.tag, it));
+        for flows in &self.flows4 {
+            walk(flows, |key, it| sum += starts(key.tag, it));
+        }
+        for flows in &self.flows6 {
+            walk(flows, |key, it| sum += starts(key.tag, it));
+        }
         sum
     }
 }

@@ -118,3 +118,30 @@ fn rule_2_after_the_end_any_syn_opens_another_connection() {
         assert!(!flow::reopens(&flow, 0, &segment(500, 101, SYN | ACK, 0)));
     }
 }
+
+#[test]
+fn rule_22_only_who_heard_the_syn_ack_confirms() {
+    let (mut flow, mut seen) = (blank(), Seen::default());
+    let mut peer = unheard();
+    heard(&mut peer, 0, &segment(100, 0, SYN, 0), &mut 1000);
+    let syn_ack = segment(u32::MAX, 101, SYN | ACK, 0);
+    flow::adopt(&mut flow, &peer, &syn_ack);
+    flow::answer(&mut flow, &peer, 1, &syn_ack, &mut 1010, &mut seen);
+    let confirms =
+        |flow: &_, side, ack, flags| flow::confirms(flow, side, &segment(101, ack, flags, 0));
+    for (side, ack, flags, expected) in [
+        (0, 0, ACK, true),
+        (0, 1, ACK, false),
+        (0, u32::MAX, ACK, false),
+        (0, 0, ACK | RST, false),
+        (0, 0, SYN, false),
+        (1, 0, ACK, false),
+    ] {
+        assert_eq!(confirms(&flow, side, ack, flags), expected, "{side} {ack}");
+    }
+    // Once the server has spoken, its bytes may be acknowledged as well.
+    let data = segment(0, 101, ACK, 10);
+    flow::segment_of(&mut flow, 1, &data, &mut 1020, &mut seen);
+    assert!(confirms(&flow, 0, 10, ACK));
+    assert!(!confirms(&flow, 0, 11, ACK));
+}

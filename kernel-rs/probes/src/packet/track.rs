@@ -13,7 +13,7 @@ use latscope_events::{
     refusal::REASONS,
 };
 use latscope_matching::{
-    Clock as _, exchange, handshake, peer, quic,
+    Clock as _, exchange, flow, handshake, peer, quic,
     segment::{ACK, RST, SYN},
 };
 
@@ -21,8 +21,8 @@ use crate::{
     clock::{self, Tick},
     dns, icmp,
     maps::{
-        CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, HEARD, INTERFACES, PACKET, PENDING4,
-        PENDING6, SCRATCH,
+        CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, HALF_OPEN4, HALF_OPEN6, HEARD, INTERFACES,
+        PACKET, PENDING4, PENDING6, SCRATCH,
     },
     measure,
     packet::Packet,
@@ -232,7 +232,7 @@ extern "C" fn follow4(packet: *mut Packet) -> u32 {
         return 0;
     };
     let key = key4(packet);
-    look(&FLOWS4, &PENDING4, &key, packet);
+    look(&FLOWS4, &HALF_OPEN4, &PENDING4, &key, packet);
     0
 }
 
@@ -245,7 +245,7 @@ extern "C" fn follow6(packet: *mut Packet) -> u32 {
         return 0;
     };
     let key = key6(packet);
-    look(&FLOWS6, &PENDING6, &key, packet);
+    look(&FLOWS6, &HALF_OPEN6, &PENDING6, &key, packet);
     0
 }
 
@@ -317,8 +317,9 @@ fn larger6(packet: &Packet) -> bool {
     clippy::needless_borrows_for_generic_args,
     reason = "a flow by value would go over the stack"
 )]
-fn look<K: Copy, const F: usize, const P: usize>(
+fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
     flows: &LruHashMap<K, Flow, F>,
+    half_open: &LruHashMap<K, Flow, H>,
     pending: &LruHashMap<K, Pending, P>,
     key: &K,
     packet: &mut Packet,
@@ -337,6 +338,20 @@ fn look<K: Copy, const F: usize, const P: usize>(
             _ => return,
         }
         let _ = flows.remove(key);
+    } else if packet.protocol == ip::TCP
+        && let Some(flow) = half_open.get_ptr_mut(key)
+    {
+        // SAFETY: a map value of plain integers.
+        let confirmed = unsafe { flow::confirms(&*flow, packet.side, &packet.segment) };
+        if measure::known(flow, packet) != measure::REOPENED {
+            if confirmed {
+                // SAFETY: as above.
+                let _ = flows.insert(key, unsafe { &*flow }, u64::from(BPF_NOEXIST));
+                let _ = half_open.remove(key);
+            }
+            return;
+        }
+        let _ = half_open.remove(key);
     }
     let Some(first) = pending.get_ptr_mut(key) else {
         if packet.protocol == ip::UDP || packet.segment.flags & RST == 0 {
@@ -380,9 +395,31 @@ fn look<K: Copy, const F: usize, const P: usize>(
         return;
     }
     let waits = waits(first, packet);
+    if packet.protocol == ip::TCP && first.flags & flags::SYN != 0 {
+        begin(half_open, key, packet, first);
+    } else {
+        begin(flows, key, packet, first);
+    }
+    if pending.remove(key).is_ok() && waits {
+        ended(packet, code(packet));
+    }
+}
+
+/// Makes a flow of a peer and the packet that answers it.
+#[inline(always)]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a flow by value would go over the stack"
+)]
+fn begin<K: Copy, const F: usize>(
+    table: &LruHashMap<K, Flow, F>,
+    key: &K,
+    packet: &mut Packet,
+    first: &Pending,
+) {
     // Another CPU may have been faster; the flow is its then.
-    if flows.insert(key, &ZERO, u64::from(BPF_NOEXIST)).is_ok()
-        && let Some(flow) = flows.get_ptr_mut(key)
+    if table.insert(key, &ZERO, u64::from(BPF_NOEXIST)).is_ok()
+        && let Some(flow) = table.get_ptr_mut(key)
     {
         match measure::established(flow, packet, first) {
             measure::MORE => {
@@ -393,9 +430,6 @@ fn look<K: Copy, const F: usize, const P: usize>(
             }
             _ => {}
         }
-    }
-    if pending.remove(key).is_ok() && waits {
-        ended(packet, code(packet));
     }
 }
 

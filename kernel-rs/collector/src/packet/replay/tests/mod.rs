@@ -2,6 +2,7 @@
 
 mod build;
 mod dns;
+mod flood;
 mod form;
 mod handshake;
 mod icmp;
@@ -22,6 +23,11 @@ const EPOCH_NS: u64 = 1_000_000_000;
 /// An engine and the frames that it is shown.
 struct Bench {
     replay: Replay,
+}
+
+/// Packets of a flood, or mutated frames: `LATSCOPE_PACKETS` of them where that is set (`scripts/long.sh`).
+fn packets(usual: u32) -> u32 {
+    std::env::var("LATSCOPE_PACKETS").map_or(usual, |count| count.parse().expect("a number"))
 }
 
 /// What matters of a sample: metric, latency in ms, result, retries, name.
