@@ -6,7 +6,23 @@ use crate::{
     spec::{compiled::Limits, time},
     text,
 };
+use nix::sched::{CloneFlags, unshare};
 use proptest::prelude::*;
+use std::process::Command;
+
+/// Runs `test` on a thread in a namespace of its own, with loopback up.
+pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).expect("needs CAP_SYS_ADMIN");
+        let up = Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status()
+            .unwrap();
+        assert!(up.success());
+        test();
+    });
+    thread.join().expect("the test panicked");
+}
 
 /// A sample that owns its strings.
 #[derive(Clone, Debug)]

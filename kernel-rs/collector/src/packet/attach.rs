@@ -1,14 +1,20 @@
 //! Attaching the programs to an interface, so that nothing of ours outlives the process and nothing of others is touched.
 
+use std::{
+    io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+};
+
 use aya::{
     programs::{
         LinkOrder, ProgramError, SchedClassifier, TcAttachType,
-        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError},
+        tc::{SchedClassifierLink, TcAttachOptions},
     },
     util::KernelVersion,
 };
 
 use super::{
+    clsact::Clsact,
     interface::Interface,
     object::{Hook, Object},
 };
@@ -20,16 +26,20 @@ pub(super) struct Attached {
     pub(super) interface: Interface,
     /// `tcx` or `clsact`.
     pub(super) hook: &'static str,
-    links: Vec<SchedClassifierLink>,
+    _links: Links,
+}
+
+/// Held only to be dropped.
+#[expect(dead_code, reason = "dropping them detaches")]
+enum Links {
+    Tcx(Vec<SchedClassifierLink>),
+    Clsact(Clsact),
 }
 
 impl Attached {
     /// Programs of this interface.
     pub(super) fn hooks(&self) -> [Hook; 2] {
-        [false, true].map(|egress| Hook {
-            raw: self.interface.raw,
-            egress,
-        })
+        hooks(&self.interface)
     }
 }
 
@@ -39,47 +49,64 @@ impl Attached {
 /// # Errors
 /// What the kernel refuses; nothing stays attached then.
 pub(super) fn attach(object: &mut Object, interface: &Interface) -> Result<Attached, Failure> {
-    let mut attached = Attached {
+    let mut links = Vec::new();
+    for hook in hooks(interface) {
+        match tcx(object.program(hook)?, interface, hook) {
+            Ok(link) => links.push(link),
+            Err(error) if without_tcx(&error) => {
+                let clsact = clsact(object, interface)?;
+                return Ok(Attached {
+                    interface: interface.clone(),
+                    hook: "clsact",
+                    _links: Links::Clsact(clsact),
+                });
+            }
+            Err(error) => return Err(refused(interface, &error)),
+        }
+    }
+    Ok(Attached {
         interface: interface.clone(),
         hook: "tcx",
-        links: Vec::new(),
-    };
-    for hook in attached.hooks() {
-        let program = object.program(hook)?;
-        let (link, name) =
-            attach_one(program, interface, hook).map_err(|error| refused(interface, &error))?;
-        attached.hook = name;
-        attached.links.push(link);
-    }
-    Ok(attached)
+        _links: Links::Tcx(links),
+    })
 }
 
-fn attach_one(
+fn hooks(interface: &Interface) -> [Hook; 2] {
+    [false, true].map(|egress| Hook {
+        raw: interface.raw,
+        egress,
+    })
+}
+
+fn tcx(
     program: &mut SchedClassifier,
     interface: &Interface,
     hook: Hook,
-) -> Result<(SchedClassifierLink, &'static str), ProgramError> {
+) -> Result<SchedClassifierLink, ProgramError> {
     let at = if hook.egress {
         TcAttachType::Egress
     } else {
         TcAttachType::Ingress
     };
-    let tcx = TcAttachOptions::TcxOrder(LinkOrder::first());
-    match program.attach_with_options(&interface.name, at, tcx) {
-        Ok(id) => return Ok((program.take_link(id)?, "tcx")),
-        Err(error) if !without_tcx(&error) => return Err(error),
-        Err(_) => {}
-    }
-    // A filter of ours that outlived a crash: nobody else's bears that name.
-    let _ = tc::qdisc_detach_program(&interface.name, at, hook.program());
-    match tc::qdisc_add_clsact(&interface.name) {
-        Ok(()) | Err(TcError::AlreadyAttached) => {}
-        Err(error) => return Err(error.into()),
-    }
-    // Without a priority of its own a filter goes before those that are there.
-    let options = TcAttachOptions::Netlink(NlOptions::default());
+    let options = TcAttachOptions::TcxOrder(LinkOrder::first());
     let id = program.attach_with_options(&interface.name, at, options)?;
-    Ok((program.take_link(id)?, "clsact"))
+    program.take_link(id)
+}
+
+fn clsact(object: &mut Object, interface: &Interface) -> Result<Clsact, Failure> {
+    let mut programs: Vec<(Hook, OwnedFd)> = Vec::new();
+    for hook in hooks(interface) {
+        let descriptor = object
+            .program(hook)?
+            .fd()
+            .map_err(io::Error::other)
+            .and_then(|it| it.as_fd().try_clone_to_owned())
+            .map_err(|error| refused(interface, &error))?;
+        programs.push((hook, descriptor));
+    }
+    let programs: Vec<(Hook, BorrowedFd<'_>)> =
+        programs.iter().map(|it| (it.0, it.1.as_fd())).collect();
+    Clsact::attach(interface.index, &programs).map_err(|error| refused(interface, &error))
 }
 
 /// Whether the kernel does not know tcx: what it does not know is invalid to it, and so is much else, so the version has to
@@ -89,7 +116,7 @@ fn without_tcx(error: &ProgramError) -> bool {
         && matches!(error, ProgramError::SyscallError(error) if error.io_error.raw_os_error() == Some(libc::EINVAL))
 }
 
-fn refused(interface: &Interface, error: &ProgramError) -> Failure {
+fn refused(interface: &Interface, error: &dyn std::fmt::Display) -> Failure {
     crate::privilege::missing(&["CAP_BPF", "CAP_NET_ADMIN"]).unwrap_or_else(|| {
         Failure::new(
             Reason::KernelError,

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use nix::sched::{CloneFlags, unshare};
+use aya::util::KernelVersion;
 use prost::Message as _;
 
 use super::PacketEngine;
@@ -22,21 +22,8 @@ use crate::{
     },
     reader::Reader,
     session::Session,
+    testing::alone,
 };
-
-/// Runs `test` on a thread in a namespace of its own, with loopback up.
-fn alone(test: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).expect("needs CAP_SYS_ADMIN");
-        let up = Command::new("ip")
-            .args(["link", "set", "lo", "up"])
-            .status()
-            .unwrap();
-        assert!(up.success());
-        test();
-    });
-    thread.join().expect("the test panicked");
-}
 
 fn collector() -> Collector {
     Collector::new(
@@ -374,22 +361,22 @@ fn interfaces_that_come_and_go_are_followed() {
     alone(|| {
         let collector = collector();
         let session = collector.start(&tcp_spec(None)).unwrap();
+        let hook = if KernelVersion::current().unwrap() >= KernelVersion::new(6, 6, 0) {
+            "tcx"
+        } else {
+            "clsact"
+        };
         let attached = || session.stats().unwrap().programs[0].attached_to.clone();
-        assert_eq!(attached(), "tcx ingress: lo");
+        let at = |interfaces: &str| format!("{hook} ingress: {interfaces}");
+        assert_eq!(attached(), at("lo"));
         ip("link add v0 type veth peer name v1");
         ip("link set v0 up");
         ip("link set v1 up");
-        until("both are attached to", || {
-            attached() == "tcx ingress: lo, v0, v1"
-        });
+        until("both are attached to", || attached() == at("lo, v0, v1"));
         ip("link set v1 down");
-        until("one that is down is left", || {
-            attached() == "tcx ingress: lo, v0"
-        });
+        until("one that is down is left", || attached() == at("lo, v0"));
         ip("link del v0");
-        until("one that is gone is forgotten", || {
-            attached() == "tcx ingress: lo"
-        });
+        until("one that is gone is forgotten", || attached() == at("lo"));
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         talk(&server, 1);
         session.stop(EndReason::SessionStopped);

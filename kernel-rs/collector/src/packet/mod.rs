@@ -8,6 +8,7 @@ mod attach;
 mod attachment;
 mod books;
 mod capability;
+mod clsact;
 mod convert;
 mod engine;
 mod interface;
@@ -22,6 +23,7 @@ pub mod record;
 pub mod replay;
 mod routes;
 mod session;
+mod tc;
 mod waiting;
 
 use crate::wire;
