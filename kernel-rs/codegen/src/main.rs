@@ -26,6 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new()
         // Maps in key order: the same message always has the same bytes.
         .btree_map(["."])
+        // Groups are looked up, and sorted.
+        .type_attribute("latscope.v1.Group", "#[derive(Eq, Hash, PartialOrd, Ord)]")
         .out_dir(&output)
         .compile_fds(files)?;
     Ok(())

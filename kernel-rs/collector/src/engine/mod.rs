@@ -1,14 +1,15 @@
 //! What an engine of the kernel side offers to sessions.
 
-#[cfg(feature = "synthetic")]
+#[cfg(any(test, feature = "synthetic"))]
 pub mod synthetic;
 
 use std::sync::Arc;
 
 use crate::{
     failure::Failure,
+    histogram::Histogram,
     log::SessionLog,
-    proto::{Capability, ProbeStatus, ProgramStats, Totals},
+    proto::{Capability, Group, ProbeStatus, ProgramStats, Totals},
     spec::CompiledSpec,
 };
 
@@ -44,6 +45,15 @@ pub trait Attachment: Send {
 
     /// `measured`, `aggregated_only`, losses at `KERNEL_*` stages and refusals since the start. The log knows the rest.
     fn totals(&self) -> Totals;
+
+    /// Everything counted since the start, each group once, whatever their number; also after `stop`, with what it came to.
+    ///
+    /// A group that was there stays, and its counts only grow: whoever wants an interval subtracts. [`crate::histogram::group`] has the names
+    /// and the forms of keys; `other` holds what the kernel could not keep apart.
+    ///
+    /// # Errors
+    /// `KERNEL_ERROR`.
+    fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure>;
 
     /// The programs that serve the session.
     fn programs(&self) -> Vec<ProgramStats>;

@@ -1,6 +1,7 @@
 //! An engine that makes samples up, to measure what comes after the kernel. Only in builds with the feature `synthetic`.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         mpsc::{self, RecvTimeoutError, Sender},
@@ -14,18 +15,22 @@ use parking_lot::Mutex;
 use super::{Attachment, Engine};
 use crate::{
     failure::{Failure, Reason},
+    histogram::{Histogram, group},
     log::SessionLog,
     proto::{
-        Capability, Direction, IpProtocol, Metric, ProbeStatus, ProgramStats, Quality, Totals,
+        Capability, Direction, Group, IpProtocol, Metric, ProbeStatus, ProgramStats, Quality,
+        Totals,
     },
     sample::{FlowView, Sample, quality_bit},
-    spec::CompiledSpec,
+    spec::{CompiledSpec, compiled::Collection},
 };
 
 /// How often a producer adds what is due.
 const TICK: Duration = Duration::from_millis(5);
 /// Time between two samples that are made before the start.
 const PREFILL_STEP_NS: u64 = 150_000;
+/// Of its histograms: eight buckets from a power of two to the next.
+const SCALE: i32 = 3;
 
 /// Produces TCP round trips at a steady rate.
 #[derive(Clone, Copy, Debug)]
@@ -71,20 +76,35 @@ impl Synthetic {
 
     fn append(&self, log: &SessionLog, first: u64, count: u64, unix_ns: u64, step_ns: u64) {
         log.append((first..first + count).map(|index| {
-            let number = (index % u64::from(self.flows)) as u16;
-            Sample {
-                time_unix_ns: unix_ns + (index - first) * step_ns,
-                latency_ns: 50_000 + index.wrapping_mul(7_919) % 2_000_000,
-                metric: Metric::TcpRtt,
-                quality: quality_bit(Quality::SequenceMatched),
-                probe: 0,
-                retries: 0,
-                result: 0,
-                subject: b"",
-                flow: Some(flow(number)),
-                process: None,
-            }
+            sample(
+                self.flow_of(index),
+                latency_ns(index),
+                unix_ns + (index - first) * step_ns,
+            )
         }));
+    }
+
+    fn flow_of(&self, index: u64) -> u16 {
+        (index % u64::from(self.flows)) as u16
+    }
+}
+
+fn latency_ns(index: u64) -> u64 {
+    50_000 + index.wrapping_mul(7_919) % 2_000_000
+}
+
+fn sample(number: u16, latency_ns: u64, time_unix_ns: u64) -> Sample<'static> {
+    Sample {
+        time_unix_ns,
+        latency_ns,
+        metric: Metric::TcpRtt,
+        quality: quality_bit(Quality::SequenceMatched),
+        probe: 0,
+        retries: 0,
+        result: 0,
+        subject: b"",
+        flow: Some(flow(number)),
+        process: None,
     }
 }
 
@@ -132,6 +152,7 @@ impl Engine for Synthetic {
         let from = unix.saturating_sub(self.prefill * PREFILL_STEP_NS);
         self.append(&log, 0, self.prefill, from, PREFILL_STEP_NS);
         let made = Arc::new(Mutex::new(self.prefill));
+        let counted = Counted::new(*self, &spec.collection);
         let (stop, stopped) = mpsc::channel();
         let thread = (self.per_second > 0).then(|| {
             let (synthetic, made) = (*self, made.clone());
@@ -153,21 +174,64 @@ impl Engine for Synthetic {
         let probes = spec.probes.iter().map(|it| it.index).collect();
         Ok(Box::new(Producer {
             made,
+            counted: Mutex::new(counted),
             probes,
             thread: thread.map(|it| (stop, it)),
         }))
     }
 }
 
+/// What the samples so far come to, by group. Samples follow from their index, so that they are counted when somebody asks.
+struct Counted {
+    synthetic: Synthetic,
+    collection: Collection,
+    /// Index of the next sample to count.
+    next: u64,
+    groups: HashMap<Group, Histogram>,
+}
+
+impl Counted {
+    fn new(synthetic: Synthetic, collection: &Collection) -> Self {
+        Self {
+            synthetic,
+            collection: collection.clone(),
+            next: 0,
+            groups: HashMap::new(),
+        }
+    }
+
+    fn count_to(&mut self, made: u64) {
+        let Self {
+            synthetic,
+            collection,
+            next,
+            groups,
+        } = self;
+        let flows = u64::from(synthetic.flows);
+        for first in *next..made.min(*next + flows) {
+            let group = group::of(&sample(synthetic.flow_of(first), 0, 0), collection);
+            let histogram = groups.entry(group).or_insert_with(|| Histogram::new(SCALE));
+            for index in (first..made).step_by(usize::from(synthetic.flows)) {
+                histogram.record(latency_ns(index));
+            }
+        }
+        *next = made;
+    }
+}
+
 /// One session's producer.
 struct Producer {
     made: Arc<Mutex<u64>>,
+    counted: Mutex<Counted>,
     probes: Vec<u32>,
     thread: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Attachment for Producer {
-    fn update(&mut self, _spec: &CompiledSpec) -> Result<(), Failure> {
+    fn update(&mut self, spec: &CompiledSpec) -> Result<(), Failure> {
+        let mut counted = self.counted.lock();
+        counted.count_to(*self.made.lock());
+        counted.collection = spec.collection.clone();
         Ok(())
     }
 
@@ -176,6 +240,14 @@ impl Attachment for Producer {
             measured: *self.made.lock(),
             ..Totals::default()
         }
+    }
+
+    fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
+        let made = *self.made.lock();
+        let mut counted = self.counted.lock();
+        counted.count_to(made);
+        let groups = counted.groups.iter();
+        Ok(groups.map(|it| (it.0.clone(), it.1.clone())).collect())
     }
 
     fn programs(&self) -> Vec<ProgramStats> {
@@ -206,5 +278,46 @@ impl Attachment for Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        proto::{Probe, SessionSpec, TcpProbe, probe::Kind},
+        spec, testing,
+    };
+
+    #[test]
+    fn histograms_count_every_sample_that_was_made() {
+        let synthetic = Synthetic {
+            prefill: 1001,
+            per_second: 0,
+            flows: 3,
+        };
+        let spec = SessionSpec {
+            probes: vec![Probe {
+                kind: Some(Kind::Tcp(TcpProbe::default())),
+                timeout: None,
+            }],
+            collection: Some(crate::proto::Collection {
+                group_by: vec![crate::proto::GroupBy::ServerPrefix as i32],
+                ..crate::proto::Collection::default()
+            }),
+            ..SessionSpec::default()
+        };
+        let spec = spec::check(&spec).unwrap().compiled;
+        let log = Arc::new(SessionLog::new(&testing::limits()));
+        let attachment = synthetic.start(&spec, log).unwrap();
+        for _ in 0..2 {
+            let mut groups = attachment.histograms().unwrap();
+            groups.sort_by(|a, b| a.0.cmp(&b.0));
+            let counts = groups.iter().map(|it| it.1.count()).collect::<Vec<_>>();
+            assert_eq!(counts, [334, 334, 333]);
+            assert_eq!(groups[0].0.keys["server_prefix"], "10.1.0.0/24");
+            let sum: u64 = groups.iter().map(|it| it.1.sum_ns()).sum();
+            assert_eq!(sum, (0..1001).map(latency_ns).sum::<u64>());
+        }
     }
 }

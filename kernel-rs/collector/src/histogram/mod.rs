@@ -1,6 +1,7 @@
 //! Histograms of nanoseconds, OpenTelemetry's base-2 exponential shape: mergeable by addition, exact in count, sum, min and max.
 
 pub mod bounds;
+pub mod group;
 
 use crate::proto;
 
@@ -14,8 +15,10 @@ pub struct Histogram {
     zero_count: u64,
     overflow_count: u64,
     sum_ns: u64,
-    /// Least and greatest; `None` when empty or not known.
-    range_ns: Option<(u64, u64)>,
+    /// `None` when empty or not known.
+    min_ns: Option<u64>,
+    /// `None` when empty or not known.
+    max_ns: Option<u64>,
 }
 
 impl Histogram {
@@ -36,11 +39,12 @@ impl Histogram {
             zero_count: 0,
             overflow_count: 0,
             sum_ns: 0,
-            range_ns: None,
+            min_ns: None,
+            max_ns: None,
         }
     }
 
-    /// A histogram out of what the kernel counted.
+    /// A histogram out of what the kernel counted; `range_ns` is the least and the greatest, `None` when empty or not known.
     ///
     /// # Panics
     /// As [`Histogram::new`].
@@ -60,25 +64,40 @@ impl Histogram {
             zero_count,
             overflow_count,
             sum_ns,
-            range_ns,
+            min_ns: range_ns.map(|it| it.0),
+            max_ns: range_ns.map(|it| it.1),
             ..Self::new(scale)
         }
     }
 
     /// Counts one latency.
     pub fn record(&mut self, latency_ns: u64) {
+        if self.is_empty() {
+            (self.min_ns, self.max_ns) = (Some(latency_ns), Some(latency_ns));
+        } else {
+            self.min_ns = self.min_ns.map(|it| it.min(latency_ns));
+            self.max_ns = self.max_ns.map(|it| it.max(latency_ns));
+        }
         if latency_ns == 0 {
             self.zero_count += 1;
         } else {
             *self.bucket(bounds::index(self.scale, latency_ns)) += 1;
         }
         self.sum_ns = self.sum_ns.saturating_add(latency_ns);
-        self.widen((latency_ns, latency_ns));
     }
 
-    /// Counts what another counted.
+    /// Counts what another counted. The least and the greatest are known where they were of both.
     pub fn merge(&mut self, other: &Self) {
         self.coarsen(other.scale);
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            (self.min_ns, self.max_ns) = (other.min_ns, other.max_ns);
+        } else {
+            self.min_ns = self.min_ns.zip(other.min_ns).map(|(a, b)| a.min(b));
+            self.max_ns = self.max_ns.zip(other.max_ns).map(|(a, b)| a.max(b));
+        }
         let coarser = other.scale - self.scale;
         for (at, count) in other.counts.iter().enumerate().filter(|it| *it.1 > 0) {
             *self.bucket((other.offset + at as i32) >> coarser) += count;
@@ -86,9 +105,45 @@ impl Histogram {
         self.zero_count += other.zero_count;
         self.overflow_count += other.overflow_count;
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
-        if let Some(range) = other.range_ns {
-            self.widen(range);
+    }
+
+    /// What was counted after `earlier`, a former state of this histogram.
+    ///
+    /// Its least is known where all was counted since, or where it is below the earlier least; so is its greatest.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        if earlier.is_empty() {
+            return self.clone();
         }
+        let mut old = earlier.clone();
+        old.coarsen(self.scale);
+        let mut later = self.clone();
+        for (at, count) in old.counts.iter().enumerate().filter(|it| *it.1 > 0) {
+            let bucket = later.bucket(old.offset + at as i32);
+            *bucket = bucket.saturating_sub(*count);
+        }
+        later.zero_count = later.zero_count.saturating_sub(old.zero_count);
+        later.overflow_count = later.overflow_count.saturating_sub(old.overflow_count);
+        later.sum_ns = later.sum_ns.saturating_sub(old.sum_ns);
+        let moved =
+            |new: Option<u64>, old: Option<u64>| new.filter(|it| old.is_some_and(|old| *it != old));
+        later.min_ns = moved(self.min_ns, old.min_ns);
+        later.max_ns = moved(self.max_ns, old.max_ns);
+        later.trim();
+        later
+    }
+
+    /// Lets the empty buckets at both ends go.
+    fn trim(&mut self) {
+        let used = |it: &u64| *it > 0;
+        let Some(first) = self.counts.iter().position(used) else {
+            self.counts = Vec::new();
+            self.offset = 0;
+            return;
+        };
+        let last = self.counts.iter().rposition(used).unwrap_or(first);
+        self.counts = self.counts[first..=last].to_vec();
+        self.offset += first as i32;
     }
 
     /// Brings the scale down to `scale`, if it is finer.
@@ -97,6 +152,12 @@ impl Histogram {
             let fine = std::mem::replace(self, Self::new(scale));
             self.merge(&fine);
         }
+    }
+
+    /// Nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.zero_count == 0 && self.overflow_count == 0 && self.counts.iter().all(|it| *it == 0)
     }
 
     /// Latencies counted.
@@ -111,10 +172,16 @@ impl Histogram {
         self.sum_ns
     }
 
-    /// The least and the greatest; `None` when empty or not known.
+    /// The least; `None` when empty or not known.
     #[must_use]
-    pub fn range_ns(&self) -> Option<(u64, u64)> {
-        self.range_ns
+    pub fn min_ns(&self) -> Option<u64> {
+        self.min_ns
+    }
+
+    /// The greatest; `None` when empty or not known.
+    #[must_use]
+    pub fn max_ns(&self) -> Option<u64> {
+        self.max_ns
     }
 
     /// A latency that `quantile` (0 to 1) of all do not exceed, within the width of its bucket; `None` when empty.
@@ -129,7 +196,8 @@ impl Histogram {
             return None;
         }
         let rank = ((quantile.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count);
-        let (least, greatest) = self.range_ns.unwrap_or((0, u64::MAX));
+        let least = self.min_ns.unwrap_or(0);
+        let greatest = self.max_ns.unwrap_or(u64::MAX);
         let mut below = self.zero_count;
         if rank <= below {
             return Some(0);
@@ -160,11 +228,6 @@ impl Histogram {
         }
         &mut self.counts[at]
     }
-
-    fn widen(&mut self, (least, greatest): (u64, u64)) {
-        let (low, high) = self.range_ns.unwrap_or((u64::MAX, 0));
-        self.range_ns = Some((low.min(least), high.max(greatest)));
-    }
 }
 
 impl From<&Histogram> for proto::Histogram {
@@ -176,7 +239,8 @@ impl From<&Histogram> for proto::Histogram {
             zero_count,
             overflow_count,
             sum_ns,
-            range_ns,
+            min_ns,
+            max_ns,
         } = histogram;
         Self {
             scale: *scale,
@@ -185,8 +249,8 @@ impl From<&Histogram> for proto::Histogram {
             zero_count: *zero_count,
             count: histogram.count(),
             sum_ns: *sum_ns,
-            min_ns: range_ns.map(|it| it.0),
-            max_ns: range_ns.map(|it| it.1),
+            min_ns: *min_ns,
+            max_ns: *max_ns,
             overflow_count: *overflow_count,
         }
     }
@@ -246,6 +310,42 @@ mod tests {
             merged.merge(&of(coarse, &other));
             let all = [one, other].concat();
             prop_assert_eq!(trimmed(&merged), trimmed(&of(fine.min(coarse), &all)));
+        }
+
+        #[test]
+        fn what_came_since_is_what_was_counted_since(
+            before in proptest::collection::vec(any_latency(), 0..50),
+            after in proptest::collection::vec(any_latency(), 0..50),
+            fine in 0..=bounds::SCALE_MAX,
+            coarser in 0..=2_i32,
+        ) {
+            let earlier = of(fine, &before);
+            let mut now = earlier.clone();
+            for latency in &after {
+                now.record(*latency);
+            }
+            now.coarsen(fine - coarser);
+            let since = now.since(&earlier);
+            let mut told = trimmed(&since);
+            let mut exact = trimmed(&of(fine - coarser, &after));
+            let saturated = [before.clone(), after.clone()].concat().iter().try_fold(0, |sum: u64, it| sum.checked_add(*it)).is_none();
+            if saturated {
+                told.sum_ns = 0;
+                exact.sum_ns = 0;
+            }
+            for (told, exact) in [(told.min_ns, exact.min_ns), (told.max_ns, exact.max_ns)] {
+                prop_assert!(told.is_none() || told == exact);
+            }
+            let extremes = |values: &[u64]| (values.iter().min().copied(), values.iter().max().copied());
+            let (least, greatest) = extremes(&before);
+            let (new_least, new_greatest) = extremes(&after);
+            prop_assert_eq!(told.min_ns.is_some(), new_least.is_some_and(|it| least.is_none_or(|old| it < old)));
+            prop_assert_eq!(told.max_ns.is_some(), new_greatest.is_some_and(|it| greatest.is_none_or(|old| it > old)));
+            (told.min_ns, told.max_ns) = (exact.min_ns, exact.max_ns);
+            prop_assert_eq!(told, exact);
+            let mut again = earlier;
+            again.merge(&since);
+            prop_assert_eq!(trimmed(&again).counts, trimmed(&now).counts);
         }
 
         #[test]

@@ -9,8 +9,9 @@ use crate::{
     bpf,
     engine::Attachment,
     failure::Failure,
+    histogram::Histogram,
     metric::{self, EngineKind},
-    proto::{Capability, ProbeStatus, ProgramStats, Totals},
+    proto::{Capability, Group, ProbeStatus, ProgramStats, Totals},
     spec::CompiledSpec,
 };
 
@@ -49,6 +50,10 @@ impl Attachment for PacketAttachment {
             return Totals::default();
         };
         totals(state, self.id).unwrap_or_default()
+    }
+
+    fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
+        Ok(Vec::new())
     }
 
     fn programs(&self) -> Vec<ProgramStats> {

@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::{
-    proto::{Probe, TcpProbe, UdpProbe, probe::Kind},
+    histogram::Histogram,
+    proto::{Group, Probe, TcpProbe, UdpProbe, probe::Kind},
     spec::CompiledSpec,
 };
 
@@ -57,6 +58,10 @@ impl Attachment for Attached {
             aggregated_only: 3,
             ..Totals::default()
         }
+    }
+
+    fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
+        Ok(Vec::new())
     }
 
     fn programs(&self) -> Vec<crate::proto::ProgramStats> {

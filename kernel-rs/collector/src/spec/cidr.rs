@@ -57,12 +57,18 @@ impl Cidr {
             IpAddr::V4(it) => bytes[..4].copy_from_slice(&it.octets()),
             IpAddr::V6(it) => bytes = it.octets(),
         }
-        let bits = u128::from_be_bytes(bytes) & mask(prefix_length);
-        Ok(Self {
-            ipv4: address.is_ipv4(),
+        Ok(Self::of(address.is_ipv4(), &bytes, prefix_length))
+    }
+
+    /// The range of so many leading bits of an address.
+    #[must_use]
+    pub fn of(ipv4: bool, address: &[u8; 16], prefix_length: u8) -> Self {
+        let bits = u128::from_be_bytes(*address) & mask(prefix_length);
+        Self {
+            ipv4,
             address: bits.to_be_bytes(),
             prefix_length,
-        })
+        }
     }
 
     /// Whether an address is in the range.

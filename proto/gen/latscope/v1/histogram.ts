@@ -33,9 +33,12 @@ export interface Histogram {
 
 export interface Group {
   metric: Metric;
-  /** "client_prefix", "server_prefix", "server_port", "interface", "comm", "cgroup", "subject", "protocol", "result", "node" */
+  /**
+   * "client_prefix", "server_prefix" (10.0.0.0/24), "server_port" (443), "interface", "comm", "cgroup" (its path), "subject", "protocol" (tcp, udp,
+   * icmp, icmpv6), "result" (111), "node". A key that the latency has no value for is not there.
+   */
   keys: { [key: string]: string };
-  /** everything beyond max_groups */
+  /** everything beyond max_groups, of this metric and probe; no keys */
   other: boolean;
   /** index in spec.probes */
   probe: number;

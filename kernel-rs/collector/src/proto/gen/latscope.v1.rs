@@ -582,17 +582,19 @@ pub struct Histogram {
     #[prost(uint64, tag = "9")]
     pub overflow_count: u64,
 }
+#[derive(Eq, Hash, PartialOrd, Ord)]
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Group {
     #[prost(enumeration = "Metric", tag = "1")]
     pub metric: i32,
-    /// "client_prefix", "server_prefix", "server_port", "interface", "comm", "cgroup", "subject", "protocol", "result", "node"
+    /// "client_prefix", "server_prefix" (10.0.0.0/24), "server_port" (443), "interface", "comm", "cgroup" (its path), "subject", "protocol" (tcp, udp,
+    /// icmp, icmpv6), "result" (111), "node". A key that the latency has no value for is not there.
     #[prost(btree_map = "string, string", tag = "2")]
     pub keys: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// everything beyond max_groups
+    /// everything beyond max_groups, of this metric and probe; no keys
     #[prost(bool, tag = "3")]
     pub other: bool,
     /// index in spec.probes
