@@ -1,6 +1,7 @@
 //! Captures written by the tests themselves.
 
 mod file;
+mod fuzz;
 mod link;
 mod replay;
 mod writer;

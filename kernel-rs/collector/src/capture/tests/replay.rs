@@ -15,11 +15,11 @@ use crate::{failure::Failure, proto::SampleRows, spec::cidr::Cidr};
 
 const MS: u64 = 1_000_000;
 /// When the conversation begins.
-const START: u64 = 1_700_000_000 * 1_000_000_000;
+pub(super) const START: u64 = 1_700_000_000 * 1_000_000_000;
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [10, 0, 0, 2];
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         local: Vec::new(),
         inner: true,
@@ -29,7 +29,7 @@ fn options() -> Options {
 }
 
 /// What a replay of a file gives: its bytes, how it ended, and its books.
-fn replayed(file: &[u8], options: Options) -> (Vec<u8>, Result<(), Failure>, Account) {
+pub(super) fn replayed(file: &[u8], options: Options) -> (Vec<u8>, Result<(), Failure>, Account) {
     let mut on_disk = NamedTempFile::new().unwrap();
     on_disk.write_all(file).unwrap();
     let mut capture = Capture::open(on_disk.path(), options).unwrap();
@@ -48,7 +48,7 @@ fn replayed(file: &[u8], options: Options) -> (Vec<u8>, Result<(), Failure>, Acc
 }
 
 /// Metric without `METRIC_`, latency, time since [`START`], interface of each sample.
-fn brief(lines: &[u8]) -> Vec<(String, u64, u64, String)> {
+pub(super) fn brief(lines: &[u8]) -> Vec<(String, u64, u64, String)> {
     let text = std::str::from_utf8(lines).unwrap();
     text.lines()
         .map(|line| {
@@ -64,7 +64,7 @@ fn brief(lines: &[u8]) -> Vec<(String, u64, u64, String)> {
 }
 
 /// A connection with one request that is acknowledged: nanoseconds since its start, and the IP packet.
-fn conversation(ipv6: bool) -> Vec<(u64, Vec<u8>)> {
+pub(super) fn conversation(ipv6: bool) -> Vec<(u64, Vec<u8>)> {
     let segment = |from_client: bool, seq: u32, ack: Option<u32>, syn: bool, payload: &[u8]| {
         let (from, to) = if from_client {
             (CLIENT, SERVER)

@@ -4,6 +4,7 @@ mod build;
 mod dns;
 mod flood;
 mod form;
+mod fuzz;
 mod handshake;
 mod icmp;
 mod quic;
