@@ -65,7 +65,7 @@ build() {
 
 # inspect OBJECT NAME: refuses what the kernel or aya would refuse, or what costs what nobody asked for.
 inspect() {
-  local symbols bad
+  local symbols bad stack
   symbols=$("$nm" "$1")
   bad=$(grep -F panicking <<<"$symbols" || true)
   [ -z "$bad" ] || fail "$2: a panic is reachable (use get, masks or checked_div instead of indexing and division)" "$bad"
@@ -74,6 +74,8 @@ inspect() {
   [ "$("$readelf" --string-dump=license "$1" 2>/dev/null | awk '/\]/ { sub(/.*\] +/, ""); print; exit }')" = "Dual MIT/GPL" ] ||
     fail "$2: section \"license\" is not \"Dual MIT/GPL\": GPL-only helpers would be refused"
   [[ "$("$readelf" --sections "$1")" == *" .BTF "* ]] || fail "$2: no .BTF section"
+  stack=$("$objdump" -dr --no-show-raw-insn "$1" | node scripts/lib/stack.js)
+  [ "${stack%% *}" -le 512 ] || fail "$2: $stack: ${stack%% *} bytes of stack, and kernels before 6.11 give 512 (each function a multiple of 32)" "make the chain shorter, or keep what is large in a map's value"
   bad=$("$objdump" -dr --no-show-raw-insn "$1" | awk '$2 == "R_BPF_64_32" && $3 ~ /^(memset|memcpy|memmove|memcmp|bcmp)$/ { n[$3]++ } END { for (f in n) printf " %s x%d", f, n[f] }')
   [ -z "$bad" ] || say "eBPF $2: calls$bad: byte loops, where a shorter copy is expanded in line"
 }

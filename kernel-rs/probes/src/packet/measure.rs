@@ -20,15 +20,24 @@ use crate::{
 
 /// The packet opens another connection on the flow's tuple.
 pub(crate) const REOPENED: u32 = 1;
-/// The packet is yet to be taken as one of the flow.
-pub(crate) const MORE: u32 = 2;
 /// [`datagram`] is yet to be called: here it would be one call too deep for the stack.
-pub(crate) const DATAGRAM: u32 = 3;
+pub(crate) const DATAGRAM: u32 = 2;
+/// [`renewed`] is yet to be called, for the same reason.
+const STALE: u32 = 3;
 
 /// A packet of a flow that is known. Returns 0, [`REOPENED`] or [`DATAGRAM`].
+#[inline(always)]
+pub(crate) fn seen(flow: *mut Flow, packet: *const Packet) -> u32 {
+    match known(flow, packet) {
+        STALE if renewed(flow, packet) != 0 => known(flow, packet),
+        outcome => outcome,
+    }
+}
+
+/// [`seen`], but [`STALE`] when the flow was classified for another session set.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
+extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     // SAFETY: the verifier asks for the checks; the memory is a map value and the caller's. Two CPUs may work on one
     // flow: fields have one writer each, and what two may claim is claimed by exchange.
     let (Some(flow), Some(packet)) = (unsafe { (flow.as_mut(), packet.as_ref()) }) else {
@@ -37,20 +46,14 @@ pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     let Some(control) = CONTROL.get(0) else {
         return 0;
     };
-    let generation = control.generation;
-    let changed = flow.generation != generation;
-    if changed {
-        forsake(&mut flow.direction[0]);
-        forsake(&mut flow.direction[1]);
+    if flow.generation != control.generation {
+        return STALE;
     }
     let way = &mut flow.direction[usize::from(packet.side & 1)];
     if way.home != packet.home && !moves(way, packet) {
         return 0;
     }
     arrive(way, packet);
-    if changed {
-        classify(flow, packet, generation);
-    }
     if packet.protocol == protocol::UDP {
         return DATAGRAM;
     }
@@ -67,7 +70,29 @@ pub(crate) extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     0
 }
 
-/// The first packet from the other side: a flow begins. Returns 0, [`MORE`] or [`DATAGRAM`].
+/// Classifies a flow that is known for the session set of now. Returns 1, or 0 when the packet is not at the flow's home.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn renewed(flow: *mut Flow, packet: *const Packet) -> u32 {
+    // SAFETY: as in `known`.
+    let (Some(flow), Some(packet)) = (unsafe { (flow.as_mut(), packet.as_ref()) }) else {
+        return 0;
+    };
+    let Some(control) = CONTROL.get(0) else {
+        return 0;
+    };
+    forsake(&mut flow.direction[0]);
+    forsake(&mut flow.direction[1]);
+    let way = &mut flow.direction[usize::from(packet.side & 1)];
+    if way.home != packet.home && !moves(way, packet) {
+        return 0;
+    }
+    arrive(way, packet);
+    classify(flow, packet, control.generation);
+    1
+}
+
+/// The first packet from the other side: a flow begins.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn established(
@@ -91,10 +116,25 @@ pub(crate) extern "C" fn established(
     }
     arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
     classify(flow, packet, control.generation);
-    if packet.protocol == protocol::UDP {
-        return DATAGRAM;
-    }
-    // Also of a flow that nobody wants: where its numbers begin may be asked later.
+    0
+}
+
+/// The segment that established a flow, measured. A function of its own, or the stack would be too small for [`classify`].
+/// Returns 1 when it is yet to be taken as one of the flow. Also of a flow that nobody wants: where its numbers begin may
+/// be asked later.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn answered(
+    flow: *mut Flow,
+    packet: *const Packet,
+    first: *const Pending,
+) -> u32 {
+    // SAFETY: as in `known`.
+    let (Some(flow), Some(packet), Some(first)) =
+        (unsafe { (flow.as_mut(), packet.as_ref(), first.as_ref()) })
+    else {
+        return 0;
+    };
     let mut tick = Tick::new(packet.time);
     let mut outcome = Outcome::new();
     let more = flow::answer(
@@ -106,7 +146,7 @@ pub(crate) extern "C" fn established(
         &mut outcome,
     );
     outcome.settle(flow, packet, &mut tick);
-    if more { MORE } else { 0 }
+    u32::from(more)
 }
 
 /// A datagram of a flow that is known.

@@ -329,7 +329,7 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
         return;
     }
     if let Some(flow) = flows.get_ptr_mut(key) {
-        match measure::known(flow, packet) {
+        match measure::seen(flow, packet) {
             measure::REOPENED => {}
             measure::DATAGRAM => {
                 measure::datagram(flow, packet);
@@ -343,7 +343,7 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
     {
         // SAFETY: a map value of plain integers.
         let confirmed = unsafe { flow::confirms(&*flow, packet.side, &packet.segment) };
-        if measure::known(flow, packet) != measure::REOPENED {
+        if measure::seen(flow, packet) != measure::REOPENED {
             if confirmed {
                 // SAFETY: as above.
                 let _ = flows.insert(key, unsafe { &*flow }, u64::from(BPF_NOEXIST));
@@ -421,14 +421,11 @@ fn begin<K: Copy, const F: usize>(
     if table.insert(key, &ZERO, u64::from(BPF_NOEXIST)).is_ok()
         && let Some(flow) = table.get_ptr_mut(key)
     {
-        match measure::established(flow, packet, first) {
-            measure::MORE => {
-                measure::known(flow, packet);
-            }
-            measure::DATAGRAM => {
-                measure::datagram(flow, packet);
-            }
-            _ => {}
+        measure::established(flow, packet, first);
+        if packet.protocol == ip::UDP {
+            measure::datagram(flow, packet);
+        } else if measure::answered(flow, packet, first) != 0 {
+            measure::seen(flow, packet);
         }
     }
 }
