@@ -5,6 +5,7 @@ use latscope_events::{
     config::{Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::{Flow, FlowKey4, FlowKey6},
+    options::Options,
     pending::{Pending, TransactionKey},
 };
 
@@ -25,6 +26,7 @@ impl Layout for FlowKey4 {}
 impl Layout for FlowKey6 {}
 impl Layout for GroupStats {}
 impl Layout for Interface {}
+impl Layout for Options {}
 impl Layout for Pending {}
 impl Layout for TransactionKey {}
 impl Layout for TrieKey {}

@@ -93,6 +93,12 @@ pub mod field {
     pub const EITHER_PORT: u32 = 32;
     /// Outer VLAN id.
     pub const VLAN: u32 = 64;
+    /// Port at which DNS over UDP is looked for; of this and the next two only word 0 of the value counts, as bit by session.
+    pub const DNS_UDP: u32 = 128;
+    /// Port at which DNS over TCP is looked for.
+    pub const DNS_TCP: u32 = 256;
+    /// Port at which QUIC is looked for.
+    pub const QUIC: u32 = 512;
     /// Fields are those of IPv6.
     pub const IPV6: u32 = 1 << 30;
     /// The clause excludes.

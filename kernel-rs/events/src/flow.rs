@@ -162,8 +162,8 @@ pub struct Flow {
     pub stream_length: [u16; 2],
     /// Window field of the last segment of each side, as on the wire.
     pub window: [u16; 2],
-    /// Unused.
-    pub reserved_too: u32,
+    /// Of a DNS stream: 1 once it is known to be none, or where messages begin is not known any more.
+    pub stream_lost: u32,
     /// Generation of the session set that `mask` and `class` were decided for.
     pub generation: u32,
     /// Index of the mask's class in the class table of that generation.

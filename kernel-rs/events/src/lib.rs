@@ -10,6 +10,7 @@ pub mod config;
 pub mod counter;
 pub mod flow;
 pub mod metric;
+pub mod options;
 pub mod pending;
 pub mod refusal;
 pub mod sample;

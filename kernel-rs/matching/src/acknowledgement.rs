@@ -9,7 +9,7 @@ use latscope_events::{
 use crate::{
     Clock, Found, Segment, Sink,
     cell::{claim, peek},
-    clock::TIMEOUT_NS,
+    clock::LONGEST_NS,
     segment::{ACK, distance},
 };
 
@@ -231,7 +231,7 @@ pub(crate) extern "C" fn drop_all(way: *mut Direction) -> u32 {
 /// beyond half of them.
 #[inline(always)]
 fn report(age: u64, quality: u16, side: u8, sink: &mut impl Sink) {
-    if age <= TIMEOUT_NS {
+    if age <= LONGEST_NS {
         sink.found(Found {
             latency: age,
             metric: TCP_RTT,

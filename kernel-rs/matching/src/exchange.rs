@@ -6,15 +6,22 @@ use latscope_events::{flow::Flow, metric::UDP_REPLY, refusal};
 
 use crate::{Clock, Found, Sink, clock};
 
-/// After this much silence the next packet, from whichever side, starts a new exchange.
+/// Where a session asks for nothing else, after this much silence the next packet, from whichever side, starts a new
+/// exchange.
 pub const IDLE_NS: u64 = 10_000_000_000;
 
-/// A datagram of a flow: the first of a burst starts an exchange, the first back ends it.
+/// A datagram of a flow: the first of a burst starts an exchange, the first back ends it; silence beyond `idle_ns` does too.
 #[inline(always)]
-pub fn datagram(flow: &mut Flow, side: u8, clock: &mut impl Clock, sink: &mut impl Sink) {
+pub fn datagram(
+    flow: &mut Flow,
+    side: u8,
+    idle_ns: u64,
+    clock: &mut impl Clock,
+    sink: &mut impl Sink,
+) {
     let now = clock.now();
     let silence = now.wrapping_sub(flow.syn_time);
-    if silence > IDLE_NS && silence < 1 << 63 {
+    if silence > idle_ns && silence < 1 << 63 {
         if flow.request_time != 0 {
             sink.refused(refusal::UNMATCHED_START);
         }

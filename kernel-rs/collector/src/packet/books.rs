@@ -263,7 +263,10 @@ fn metrics_of(kind: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::wire::zero, *};
+    use super::{
+        super::{asked::Asked, wire::zero},
+        *,
+    };
 
     fn lane(metrics: u32) -> Lane {
         Lane {
@@ -271,6 +274,7 @@ mod tests {
             filters: Vec::new(),
             exclude: Vec::new(),
             cap: 0,
+            asked: Asked::default(),
         }
     }
 

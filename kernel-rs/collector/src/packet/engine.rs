@@ -274,7 +274,8 @@ impl State {
             .collect();
         let plan = plan::make(&placed, bank);
         self.object.write_trie(bank, &plan.trie)?;
-        self.object.write_config(bank, &plan.config)?;
+        self.object
+            .write_config(bank, &plan.config, &plan.options)?;
         self.object.flip(next)?;
         self.generation = next;
         self.unfolded = true;

@@ -2,6 +2,7 @@
 
 use latscope_events::config::CLAUSES;
 
+use super::asked::Asked;
 use crate::{
     failure::{Failure, Reason},
     metric::{self, EngineKind, Row},
@@ -19,6 +20,8 @@ pub(super) struct Lane {
     pub(super) exclude: Vec<Clause>,
     /// Individual samples a second and CPU; 0 = no cap.
     pub(super) cap: u32,
+    /// Ports and timeouts.
+    pub(super) asked: Asked,
 }
 
 /// The lanes of a session: metrics that the same clauses speak of share one.
@@ -27,6 +30,7 @@ pub(super) struct Lane {
 /// `CAPACITY_EXHAUSTED` when more clauses speak of one metric than the programs have room for.
 pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
     let mut lanes: Vec<Lane> = Vec::new();
+    let asked = Asked::of(spec);
     for row in metric::rows(spec.metrics()) {
         if row.engine != EngineKind::Packet {
             continue;
@@ -54,6 +58,7 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
                 filters,
                 exclude,
                 cap,
+                asked: asked.clone(),
             });
         }
     }

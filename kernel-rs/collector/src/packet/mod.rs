@@ -4,6 +4,7 @@
 //! into the tables the programs classify flows with; [`engine`] writes them into the bank that is not in use and flips.
 //! [`routes`] says into which session logs the ring is drained, [`books`] adds the kernel's counters up.
 
+mod asked;
 mod attach;
 mod attachment;
 mod books;

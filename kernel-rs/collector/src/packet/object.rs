@@ -16,6 +16,7 @@ use latscope_events::{
     config::{Clauses, Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::GROUPS,
+    options::Options,
 };
 
 use super::{
@@ -92,6 +93,7 @@ pub(super) struct Object {
     load_times: [Option<Duration>; 4],
     control: Array<MapData, Wire<Control>>,
     config: Array<MapData, Wire<Config>>,
+    options: Array<MapData, Wire<Options>>,
     interfaces: HashMap<MapData, u32, Wire<Interface>>,
     trie: LpmTrie<MapData, Wire<TrieKey>, Clauses>,
     trie_written: [Vec<(u32, TrieKey)>; 2],
@@ -119,6 +121,7 @@ impl Object {
             load_times: [None; 4],
             control: take(&mut ebpf, "CONTROL")?,
             config: take(&mut ebpf, "CONFIG")?,
+            options: take(&mut ebpf, "OPTIONS")?,
             interfaces: take(&mut ebpf, "INTERFACES")?,
             trie: take(&mut ebpf, "TRIE")?,
             trie_written: [Vec::new(), Vec::new()],
@@ -182,7 +185,16 @@ impl Object {
     }
 
     /// Writes a bank that is not in use.
-    pub(super) fn write_config(&mut self, bank: u32, config: &Config) -> Result<(), Failure> {
+    pub(super) fn write_config(
+        &mut self,
+        bank: u32,
+        config: &Config,
+        options: &Options,
+    ) -> Result<(), Failure> {
+        self.waiting.set_idle(&options.idle);
+        self.options
+            .set(bank, Wire(*options), 0)
+            .map_err(|error| Failure::kernel("writing OPTIONS", &error))?;
         self.config
             .set(bank, Wire(*config), 0)
             .map_err(|error| Failure::kernel("writing CONFIG", &error))

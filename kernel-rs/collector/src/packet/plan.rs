@@ -5,9 +5,12 @@ use latscope_events::{
     counter,
     flow::GROUPS,
     metric::PACKET_METRICS,
+    options::Options,
 };
+use latscope_matching::exchange::IDLE_NS;
 
 use super::{
+    asked,
     lane::Lane,
     prefix::{Accepts, Prefix},
     wire::zero,
@@ -33,18 +36,32 @@ pub(super) struct Placed<'a> {
 }
 
 /// How a flow group looks at packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     /// Inside tunnels.
     pub(super) inner: bool,
     /// Flows are told apart without their VLAN.
     pub(super) ignore_vlan: bool,
+    /// ns of silence after which a datagram starts a new exchange.
+    pub(super) idle_ns: u64,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            inner: false,
+            ignore_vlan: false,
+            idle_ns: IDLE_NS,
+        }
+    }
 }
 
 /// One generation of the session set.
 pub(super) struct Plan {
     /// The plain tables.
     pub(super) config: Config,
+    /// What sessions ask of single metrics.
+    pub(super) options: Box<Options>,
     /// Prefix length, key, value.
     pub(super) trie: Vec<(u32, TrieKey, Clauses)>,
 }
@@ -81,7 +98,12 @@ pub(super) fn make(lanes: &[Placed<'_>], bank: u32) -> Plan {
             }
         }
     }
-    Plan { config, trie }
+    trie.extend(asked::entries(lanes, bank));
+    Plan {
+        config,
+        options: asked::options(lanes),
+        trie,
+    }
 }
 
 /// Enters a lane into the tables that are not searched.

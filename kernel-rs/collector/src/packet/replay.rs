@@ -9,6 +9,7 @@ use aya::{
 use latscope_events::{class::ClassStats, refusal::REASONS};
 
 use super::{
+    asked::Asked,
     lane::{self, Lane},
     object::{Clock, Hook, Object, add_class},
     plan::{self, Look, Placed},
@@ -62,8 +63,17 @@ impl Replay {
             filters: Vec::new(),
             exclude: Vec::new(),
             cap: 0,
+            asked: Asked::default(),
         };
-        Self::with_lanes(&[everything], Look { inner, ignore_vlan }, Clock::Capture)
+        Self::with_lanes(
+            &[everything],
+            Look {
+                inner,
+                ignore_vlan,
+                ..Look::default()
+            },
+            Clock::Capture,
+        )
     }
 
     /// Loads the programs for these sessions, all on one interface; with `live_clock` as they run live, by the kernel's clock,
@@ -76,16 +86,12 @@ impl Replay {
         for session in sessions {
             lanes.extend(lane::of(session)?);
         }
-        let look = Look {
-            inner: false,
-            ignore_vlan: false,
-        };
         let clock = if live_clock {
             Clock::Kernel
         } else {
             Clock::Capture
         };
-        Self::with_lanes(&lanes, look, clock)
+        Self::with_lanes(&lanes, Look::default(), clock)
     }
 
     fn with_lanes(lanes: &[Lane], look: Look, clock: Clock) -> Result<Self, Failure> {
@@ -105,7 +111,7 @@ impl Replay {
             .collect();
         let plan = plan::make(&placed, GENERATION & 1);
         object.write_trie(GENERATION & 1, &plan.trie)?;
-        object.write_config(GENERATION & 1, &plan.config)?;
+        object.write_config(GENERATION & 1, &plan.config, &plan.options)?;
         object.flip(GENERATION)?;
         Ok(Self {
             object,

@@ -6,12 +6,13 @@ use std::sync::{
 };
 
 use latscope_events::{class::ClassStats, counter::Counters, metric::PACKET_METRICS};
+use latscope_matching::exchange::IDLE_NS;
 
 use super::{books::Books, lane::Lane, plan::Look, waiting::Outside};
 use crate::{
     log::SessionLog,
-    proto::Totals,
-    spec::{compiled::CompiledSpec, interface::InterfacePattern},
+    proto::{Totals, probe::Kind},
+    spec::{compiled::CompiledSpec, interface::InterfacePattern, time},
 };
 
 /// Which interfaces a session looks at, and how; sessions that agree share a flow group.
@@ -28,9 +29,21 @@ impl View {
             look: Look {
                 inner: spec.inner,
                 ignore_vlan: spec.ignore_vlan,
+                idle_ns: idle_ns(spec),
             },
         }
     }
+}
+
+/// Silence that ends an exchange: it is in the state of a flow, so a session that asks for another has flows of its own.
+fn idle_ns(spec: &CompiledSpec) -> u64 {
+    let asked = spec.probes.iter().find_map(|probe| match &probe.kind {
+        Kind::Udp(udp) => udp.idle_reset.as_ref(),
+        _ => None,
+    });
+    asked
+        .and_then(|it| time::positive_duration_ns(it).ok())
+        .unwrap_or(IDLE_NS)
 }
 
 /// A session inside the engine.

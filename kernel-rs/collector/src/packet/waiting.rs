@@ -52,6 +52,8 @@ pub(super) struct Waiting {
     transactions: Table<TransactionKey, Pending>,
     flows4: [Table<FlowKey4, Flow>; 2],
     flows6: [Table<FlowKey6, Flow>; 2],
+    /// ns after which a first datagram waits no more, by group.
+    idle_ns: [u64; GROUPS],
     /// As of then: tables are walked once a second at most, whoever asks.
     known: Cell<(Option<Instant>, ByGroup)>,
 }
@@ -64,8 +66,14 @@ impl Waiting {
             transactions: take(ebpf, "TRANSACTIONS")?,
             flows4: [take(ebpf, "FLOWS4")?, take(ebpf, "HALF_OPEN4")?],
             flows6: [take(ebpf, "FLOWS6")?, take(ebpf, "HALF_OPEN6")?],
+            idle_ns: [IDLE_NS; GROUPS],
             known: Cell::new((None, [[0; KINDS]; GROUPS])),
         })
+    }
+
+    /// Takes over how long first datagrams of each group wait.
+    pub(super) fn set_idle(&mut self, idle_ns: &[u64; GROUPS]) {
+        self.idle_ns = *idle_ns;
     }
 
     /// Starts of each group that were never answered.
@@ -105,11 +113,10 @@ impl Waiting {
     /// Starts that wait and began not too long before `now`, by `CLOCK_MONOTONIC`.
     fn waiting(&self, now: u64) -> ByGroup {
         let mut sum = [[0; KINDS]; GROUPS];
-        walk(&self.peers4, |key, it| add(&mut sum, key.tag, it, now));
-        walk(&self.peers6, |key, it| add(&mut sum, key.tag, it, now));
-        walk(&self.transactions, |key, it| {
-            add(&mut sum, key.tag, it, now);
-        });
+        let mut add = |tag, first: &Pending| add(&mut sum, tag, first, &self.idle_ns, now);
+        walk(&self.peers4, |key, it| add(key.tag, it));
+        walk(&self.peers6, |key, it| add(key.tag, it));
+        walk(&self.transactions, |key, it| add(key.tag, it));
         sum
     }
 
@@ -126,18 +133,18 @@ impl Waiting {
     }
 }
 
-fn add(sum: &mut ByGroup, tag: u32, first: &Pending, now: u64) {
-    let code = tag & CODE;
+fn add(sum: &mut ByGroup, tag: u32, first: &Pending, idle_ns: &[u64; GROUPS], now: u64) {
+    let (code, group) = (tag & CODE, flow::group(tag) as usize % GROUPS);
     let lasts = match code {
         protocol::TCP => TIMEOUT_NS,
-        protocol::UDP => IDLE_NS,
+        protocol::UDP => idle_ns[group],
         _ => ANSWER_NS,
     };
     let waits = code != protocol::TCP || first.flags & WAITS != 0;
     // One that began after `now` was taken is young as well.
     let age = now.saturating_sub(first.time);
     if waits && (age <= lasts || first.time == 0) {
-        sum[flow::group(tag) as usize % GROUPS][code as usize % KINDS] += 1;
+        sum[group][code as usize % KINDS] += 1;
     }
 }
 

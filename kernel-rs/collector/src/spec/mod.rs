@@ -6,7 +6,7 @@ mod collection;
 pub mod compiled;
 pub mod interface;
 mod limits;
-mod probe;
+pub(crate) mod probe;
 pub(crate) mod time;
 pub(crate) mod violations;
 
@@ -58,6 +58,7 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
         Side::Session,
         &mut violations,
     );
+    probe::refuse_contradictions(&probes, &mut violations);
     refuse_unmatchable(&probes, &filters, &mut violations);
     let interfaces = places(
         &spec.interfaces,

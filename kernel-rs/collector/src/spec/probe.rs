@@ -1,5 +1,7 @@
 //! Checks probes.
 
+use latscope_matching::{clock::LONGEST_NS, exchange::IDLE_NS};
+
 use super::{clause, compiled::CompiledProbe, time, violations::Violations};
 use crate::{
     failure::Reason,
@@ -11,6 +13,11 @@ use crate::{
 pub(crate) const PROBES_MAX: usize = 32;
 /// Longest name or path inside a probe, in bytes: the kernel's `PATH_MAX`.
 const NAME_MAX: usize = 4096;
+
+/// Where DNS is looked for unless a probe says otherwise.
+pub(crate) const DNS_PORTS: [u32; 2] = [53, 5353];
+/// Where QUIC is.
+pub(crate) const QUIC_PORTS: [u32; 1] = [443];
 
 const TCP: &[Metric] = &[
     Metric::TcpHandshakeRemote,
@@ -45,12 +52,25 @@ pub(crate) fn compile(
     };
     let metrics = check_kind(kind, path, violations);
     let mask = metrics.iter().fold(0, |mask, it| mask | metric::bit(*it));
+    let numbers = || metrics.iter().map(|it| *it as i32).collect();
     let mut kind = kind.clone();
-    if let Kind::Tcp(tcp) = &mut kind {
-        tcp.metrics = metrics.iter().map(|it| *it as i32).collect();
+    match &mut kind {
+        Kind::Tcp(tcp) => tcp.metrics = numbers(),
+        Kind::Socket(socket) => socket.metrics = numbers(),
+        Kind::Udp(udp) => {
+            udp.idle_reset
+                .get_or_insert_with(|| time::duration(IDLE_NS));
+        }
+        Kind::Dns(dns) if dns.ports.is_empty() => dns.ports = DNS_PORTS.into(),
+        Kind::Quic(quic) if quic.ports.is_empty() => quic.ports = QUIC_PORTS.into(),
+        _ => {}
     }
-    if let Kind::Socket(socket) = &mut kind {
-        socket.metrics = metrics.iter().map(|it| *it as i32).collect();
+    if of_packets(&kind) && timeout_ns.is_some_and(|it| it > LONGEST_NS) {
+        violations.add(
+            Reason::DurationInvalid,
+            format!("{path}.timeout"),
+            format!("must be at most {} s", LONGEST_NS / 1_000_000_000),
+        );
     }
     Some(CompiledProbe {
         index: index as u32,
@@ -58,6 +78,36 @@ pub(crate) fn compile(
         metrics: mask,
         timeout_ns,
     })
+}
+
+/// Refuses two probes that yield the same metric from the same packets and ask for different things: a latency belongs to one.
+pub(crate) fn refuse_contradictions(probes: &[CompiledProbe], violations: &mut Violations) {
+    for (at, probe) in probes.iter().enumerate() {
+        let same = |other: &&CompiledProbe| {
+            let options = matches!(probe.kind, Kind::Tcp(_)) || probe.kind == other.kind;
+            options && probe.timeout_ns == other.timeout_ns
+        };
+        let other = probes[..at]
+            .iter()
+            .find(|other| probe.metrics & other.metrics != 0 && !same(other));
+        if let (true, Some(other)) = (of_packets(&probe.kind), other) {
+            violations.add(
+                Reason::FieldInvalid,
+                format!("spec.probes[{}]", probe.index),
+                format!(
+                    "asks for what spec.probes[{}] measures, with other options; make it a session of its own",
+                    other.index
+                ),
+            );
+        }
+    }
+}
+
+const fn of_packets(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Tcp(_) | Kind::Udp(_) | Kind::Dns(_) | Kind::Icmp(_) | Kind::Quic(_)
+    )
 }
 
 /// The metrics that the probe yields, in the order of their numbers.

@@ -278,3 +278,75 @@ fn an_update_may_not_touch_what_is_fixed() {
     let failure = fixed.check_update_of(&old).unwrap_err();
     assert_eq!(failure.violations()[0].field, "spec.interfaces");
 }
+
+fn dns(ports: &[u32], timeout_s: Option<i64>) -> Probe {
+    Probe {
+        kind: Some(Kind::Dns(DnsProbe {
+            ports: ports.into(),
+            udp_only: false,
+        })),
+        timeout: timeout_s.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+    }
+}
+
+#[test]
+fn options_of_a_probe_get_their_defaults() {
+    let probes = vec![
+        dns(&[], None),
+        Probe {
+            kind: Some(Kind::Quic(proto::QuicProbe::default())),
+            timeout: None,
+        },
+        Probe {
+            kind: Some(Kind::Udp(proto::UdpProbe::default())),
+            timeout: None,
+        },
+    ];
+    let spec = SessionSpec {
+        probes,
+        ..SessionSpec::default()
+    };
+    let checked = check(&spec).unwrap();
+    let kinds: Vec<_> = checked.effective.probes.iter().map(|it| &it.kind).collect();
+    let [
+        Some(Kind::Dns(dns)),
+        Some(Kind::Quic(quic)),
+        Some(Kind::Udp(udp)),
+    ] = kinds[..]
+    else {
+        panic!("{kinds:?}")
+    };
+    assert_eq!(
+        (&dns.ports[..], &quic.ports[..]),
+        (&[53, 5353][..], &[443][..])
+    );
+    assert_eq!(udp.idle_reset.unwrap().seconds, 10);
+    assert_eq!(check(&checked.effective).unwrap(), checked);
+}
+
+#[test]
+fn nothing_of_packets_is_waited_for_longer_than_five_minutes() {
+    check(&spec_of(dns(&[], Some(300)))).unwrap();
+    assert_eq!(
+        wrong(&spec_of(dns(&[], Some(301)))),
+        [(
+            "spec.probes[0].timeout".into(),
+            "must be at most 300 s".into()
+        )]
+    );
+}
+
+#[test]
+fn two_probes_do_not_measure_the_same_in_two_ways() {
+    let spec = |probes| SessionSpec {
+        probes,
+        ..SessionSpec::default()
+    };
+    check(&spec(vec![dns(&[53], None), dns(&[53], None)])).unwrap();
+    for other in [dns(&[54], None), dns(&[53], Some(1))] {
+        let wrong = wrong(&spec(vec![tcp(), dns(&[53], None), other]));
+        assert_eq!(wrong.len(), 1);
+        assert_eq!(wrong[0].0, "spec.probes[2]");
+        assert!(wrong[0].1.contains("spec.probes[1]"), "{wrong:?}");
+    }
+}

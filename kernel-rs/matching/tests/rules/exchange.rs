@@ -53,7 +53,7 @@ fn rule_12_first_of_a_burst_to_first_back() {
         (2000, 0),
         (2005, 1),
     ] {
-        exchange::datagram(&mut flow, side, &mut { at }, &mut seen);
+        exchange::datagram(&mut flow, side, exchange::IDLE_NS, &mut { at }, &mut seen);
     }
     assert_eq!(of_metric(&seen, UDP_REPLY), [(20, 0), (5, 0)]);
 }
@@ -64,7 +64,7 @@ fn rule_12_after_silence_whoever_speaks_asks() {
     let mut seen = Seen::default();
     let later = 1000 + exchange::IDLE_NS;
     for (at, side) in [(1000, 0), (later + 1, 1), (later + 31, 0)] {
-        exchange::datagram(&mut flow, side, &mut { at }, &mut seen);
+        exchange::datagram(&mut flow, side, exchange::IDLE_NS, &mut { at }, &mut seen);
     }
     assert_eq!(of_metric(&seen, UDP_REPLY), [(30, 1)]);
     assert_eq!(seen.refused, [refusal::UNMATCHED_START]);
@@ -75,7 +75,7 @@ fn rule_12_one_way_traffic_yields_nothing() {
     let mut flow = blank();
     let mut seen = Seen::default();
     for at in 1000..2000 {
-        exchange::datagram(&mut flow, 0, &mut { at }, &mut seen);
+        exchange::datagram(&mut flow, 0, exchange::IDLE_NS, &mut { at }, &mut seen);
     }
     assert!(seen.found.is_empty() && seen.refused.is_empty());
 }

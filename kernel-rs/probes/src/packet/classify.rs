@@ -225,9 +225,26 @@ fn track(config: &Config, mask: u64) -> u8 {
     tracked
 }
 
+/// Sessions that look for a service at either port, as on the wire.
+#[inline(always)]
+pub(crate) fn listening(service: u32, bank: u32, one: u16, other: u16) -> u64 {
+    let Some(work) = WORK.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's own value.
+    let query = unsafe { &mut (*work).query };
+    query.prefix_len = TRIE_PREFIX + 16;
+    query.key.field = service;
+    query.key.bank = bank & 1;
+    query.key.data = port(one);
+    let one = lookup(query).map_or(0, |clauses| clauses[0]);
+    query.key.data = port(other);
+    one | lookup(query).map_or(0, |clauses| clauses[0])
+}
+
 /// The mask's class, a new one if need be; `class::NONE` when the table is full.
 #[inline(always)]
-fn class_of(mask: u64, bank: u32) -> u16 {
+pub(crate) fn class_of(mask: u64, bank: u32) -> u16 {
     if mask == 0 {
         return class::NONE;
     }

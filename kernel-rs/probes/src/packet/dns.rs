@@ -1,12 +1,19 @@
 //! DNS messages in datagrams and in TCP streams (RFC 1035, 4; ACCURACY.md 13).
 
 use aya_ebpf::{bindings::__sk_buff, btf_maps::LruHashMap, helpers::generated::bpf_skb_load_bytes};
-use latscope_events::{config::Config, flow::Flow, metric, sample::NAME};
+use latscope_events::{
+    config::Config,
+    flow::Flow,
+    metric,
+    options::{Options, service},
+    sample::NAME,
+};
 use latscope_matching::{flow::UNKNOWN, segment::distance};
 
 use crate::{
     load::{load, opaque},
     maps::{FLOWS4, FLOWS6, NAMES},
+    options::listens,
     packet::Packet,
     parse::protocol,
     track::{key4, key6},
@@ -28,22 +35,20 @@ pub(crate) const ROOM: usize = 512;
 /// Messages that are looked for in one segment: more do not fit into 1460 bytes.
 const MESSAGES: usize = 80;
 
-const DNS: u16 = 53_u16.to_be();
-const MDNS: u16 = 5353_u16.to_be();
-
 /// Looks whether a packet may be DNS, if any session wants to know.
 #[inline(always)]
-pub(crate) fn parse(ctx: *mut __sk_buff, config: &Config, packet: &mut Packet) {
+pub(crate) fn parse(ctx: *mut __sk_buff, config: &Config, options: &Options, packet: &mut Packet) {
     packet.dns = NONE;
     if config.wants[metric::DNS_REPLY as usize] == 0 {
         return;
     }
-    let ports = [packet.sport, packet.dport];
     if packet.protocol == protocol::UDP {
-        if ports.contains(&DNS) || ports.contains(&MDNS) {
+        if listens(options, service::DNS_UDP, packet) {
             question(ctx, packet, packet.payload, packet.payload_length);
         }
-    } else if packet.protocol == protocol::TCP && packet.payload_length > 0 && ports.contains(&DNS)
+    } else if packet.protocol == protocol::TCP
+        && packet.payload_length > 0
+        && listens(options, service::DNS_TCP, packet)
     {
         packet.dns = STREAM;
     }
@@ -188,7 +193,7 @@ extern "C" fn next_message(ctx: *mut __sk_buff, packet: *mut Packet, flow: *mut 
     };
     let side = usize::from(packet.side & 1);
     let seq = packet.segment.seq;
-    if flow.opener == UNKNOWN || flow.syn_time == 0 {
+    if flow.opener == UNKNOWN || flow.syn_time == 0 || flow.stream_lost != 0 {
         return 0;
     }
     if flow.stream_next[side] == 0 {
@@ -212,7 +217,7 @@ extern "C" fn next_message(ctx: *mut __sk_buff, packet: *mut Packet, flow: *mut 
         };
         if carried - at < 2 || u32::from(prefix) < HEADER {
             // Half a length, or no DNS: where messages begin is not known any more.
-            flow.opener = UNKNOWN;
+            flow.stream_lost = 1;
             return 0;
         }
         length = u32::from(prefix);

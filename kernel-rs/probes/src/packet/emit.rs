@@ -8,16 +8,17 @@ use latscope_events::{
     config::Config,
     counter::{self, Counters},
     flow::{Flow, direction},
-    metric::{PACKET_METRICS, quality},
+    metric::{PACKET_METRICS, TCP_RTT, quality},
     refusal::REASONS,
     sample::{NAME, NamedSample, PacketSample, flags},
 };
 use latscope_matching::{Clock, Found, Sink, flow::UNKNOWN};
 
 use crate::{
-    classify::{client_side, opened},
+    classify::{class_of, client_side, opened},
     clock::Tick,
     maps::{CLASS_STATS, CONFIG, COUNTERS, NAMES, SAMPLES, WAKE},
+    options::asked,
     packet::Packet,
 };
 
@@ -97,6 +98,13 @@ pub(crate) fn count_one(class: u16, reason: u32) {
     count(class, u64::from(reason) << 11 | 1);
 }
 
+/// Counts a latency of `metric` that was none.
+#[inline(always)]
+pub(crate) fn count_unmatched(class: u16, metric: u8, reason: u32) {
+    let round_trip = u64::from(metric == TCP_RTT) << 15;
+    count(class, round_trip | u64::from(reason) << 11 | 1);
+}
+
 /// Counts refusals for a class.
 #[inline(always)]
 fn count(class: u16, refusals: u64) {
@@ -144,7 +152,7 @@ pub(crate) extern "C" fn emit(
     };
     // SAFETY: this CPU's own value.
     let counters = unsafe { &mut *counters };
-    let open = admit(counters, flow, found, now);
+    let open = admit(counters, flow, packet, found, now);
     if open == 0 {
         return 0;
     }
@@ -182,7 +190,7 @@ pub(crate) extern "C" fn emit_named(
     };
     // SAFETY: this CPU's own value.
     let counters = unsafe { &mut *counters };
-    let open = admit(counters, flow, found, now);
+    let open = admit(counters, flow, packet, found, now);
     if open == 0 {
         return 0;
     }
@@ -212,22 +220,31 @@ pub(crate) extern "C" fn emit_named(
 
 /// Counts a latency for all who want it; the sessions that get it as a sample of its own.
 #[inline(always)]
-fn admit(counters: &mut Counters, flow: &Flow, found: &Found, now: u64) -> u64 {
+fn admit(counters: &mut Counters, flow: &Flow, packet: &Packet, found: &Found, now: u64) -> u64 {
     let Some(config) = CONFIG.get(flow.generation & 1) else {
         return 0;
     };
     let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
-    let wanted = flow.mask & config.wants[metric];
+    let all = flow.mask & config.wants[metric];
+    if all == 0 {
+        return 0;
+    }
+    let wanted = asked(packet, found, all, flow.generation);
     if wanted == 0 {
         return 0;
     }
-    if flow.class == class::NONE {
+    let class = if wanted == all {
+        flow.class
+    } else {
+        class_of(wanted, flow.generation & 1)
+    };
+    if class == class::NONE {
         change(counters, |counters| {
             counter::add(&mut counters.map_full, wanted)
         });
         return 0;
     }
-    if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(flow.class)) {
+    if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(class)) {
         // SAFETY: this CPU's own value.
         unsafe { (*stats).measured[metric] += 1 };
     }

@@ -20,6 +20,7 @@ mod ip;
 mod load;
 mod maps;
 mod measure;
+mod options;
 mod packet;
 mod parse;
 mod tcp;

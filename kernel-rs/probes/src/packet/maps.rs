@@ -9,6 +9,7 @@ use latscope_events::{
     config::{Clauses, Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::{Flow, FlowKey4, FlowKey6, GROUPS},
+    options::Options,
     pending::{Pending, TransactionKey},
 };
 
@@ -25,6 +26,10 @@ pub(crate) static WAKE: Array<u32, 1> = Array::new();
 /// The session set, one bank a generation parity.
 #[btf_map]
 pub(crate) static CONFIG: Array<Config, 2> = Array::new();
+
+/// What sessions ask of single metrics, one bank a generation parity.
+#[btf_map]
+pub(crate) static OPTIONS: Array<Options, 2> = Array::new();
 
 /// Interfaces that are watched, by ifindex.
 #[btf_map]

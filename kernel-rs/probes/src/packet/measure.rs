@@ -6,13 +6,14 @@ use latscope_events::{
     pending::Pending,
     refusal::{CLOCK_BACKWARDS, UNMATCHED_START},
 };
-use latscope_matching::{Clock as _, Found, clock::ANSWER_NS, exchange, flow, handshake, quic};
+use latscope_matching::{Clock as _, Found, clock::LONGEST_NS, exchange, flow, handshake, quic};
 
 use crate::{
     classify::classify,
     clock::Tick,
     emit::{self, Outcome},
     maps::{CONTROL, INTERFACES},
+    options,
     packet::Packet,
     parse::protocol,
     track::SILENCE,
@@ -162,7 +163,13 @@ pub(crate) extern "C" fn datagram(flow: *mut Flow, packet: *const Packet) -> u32
     }
     let mut tick = Tick::new(packet.time);
     let mut outcome = Outcome::new();
-    exchange::datagram(flow, packet.side, &mut tick, &mut outcome);
+    exchange::datagram(
+        flow,
+        packet.side,
+        options::idle_ns(packet),
+        &mut tick,
+        &mut outcome,
+    );
     if packet.quic != quic::NONE {
         quic::packet(flow, packet.side, packet.quic, &mut tick, &mut outcome);
     }
@@ -221,7 +228,7 @@ pub(crate) extern "C" fn transacted(
     }
     let now = Tick::new(packet.time).now();
     let latency = now.wrapping_sub(first.time);
-    if latency > ANSWER_NS {
+    if latency > LONGEST_NS {
         let reason = if latency < 1 << 63 {
             UNMATCHED_START
         } else {

@@ -9,11 +9,12 @@ use latscope_events::{
     config::Config,
     flow::{Flow, FlowKey4, FlowKey6, GROUPS, home, protocol},
     metric,
+    options::{Options, service},
     pending::{Pending, flags},
     refusal::REASONS,
 };
 use latscope_matching::{
-    Clock as _, exchange, flow, handshake, peer, quic,
+    Clock as _, flow, handshake, peer, quic,
     segment::{ACK, RST, SYN},
 };
 
@@ -22,12 +23,12 @@ use crate::{
     dns, icmp,
     maps::{
         CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, HALF_OPEN4, HALF_OPEN6, HEARD, INTERFACES,
-        PACKET, PENDING4, PENDING6, SCRATCH,
+        OPTIONS, PACKET, PENDING4, PENDING6, SCRATCH,
     },
-    measure,
+    measure, options,
     packet::Packet,
     parse::{self, FOLLOW, IGNORE, Link, protocol as ip},
-    transaction,
+    transaction, udp,
 };
 
 /// Coarse time after which a home that saw nothing of a direction gives it up: one to ten seconds, by the kernel's HZ.
@@ -96,13 +97,17 @@ fn look_at(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32) {
     let Some(control) = CONTROL.get(0) else {
         return;
     };
-    let Some(config) = CONFIG.get(control.generation & 1) else {
+    let bank = control.generation & 1;
+    let (Some(config), Some(options)) = (CONFIG.get(bank), OPTIONS.get(bank)) else {
         return;
     };
     // SAFETY: callers pass a valid packet.
     unsafe {
         (*packet).ignore_vlan = config.ignore_vlan;
-        dns::parse(ctx, config, &mut *packet);
+        dns::parse(ctx, config, options, &mut *packet);
+        if quic_wanted(config, options, &*packet) {
+            udp::parse_quic(ctx, packet);
+        }
         (*packet).wanted = u8::from(wanted(config, &*packet));
         if (*packet).wanted == 0 && (*packet).dns == dns::NONE {
             return;
@@ -115,6 +120,16 @@ fn look_at(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32) {
     } else {
         follow_each(ctx, packet, groups);
     }
+}
+
+/// Whether a datagram may be QUIC, and any session wants to know.
+#[inline(always)]
+fn quic_wanted(config: &Config, options: &Options, packet: &Packet) -> bool {
+    packet.protocol == ip::UDP
+        && config.wants[usize::from(metric::QUIC_HANDSHAKE)]
+            | config.wants[usize::from(metric::QUIC_SPIN_RTT)]
+            != 0
+        && options::listens(options, service::QUIC, packet)
 }
 
 /// Whether any session wants what flows of this protocol give: those that nobody asks for take no room from others.
@@ -500,7 +515,7 @@ fn heard_again(first: &mut Pending, packet: &Packet) {
     first.seen = packet.coarse;
     if packet.protocol == ip::UDP {
         let now = Tick::new(packet.time).now();
-        if now.wrapping_sub(first.time) > exchange::IDLE_NS {
+        if now.wrapping_sub(first.time) > options::idle_ns(packet) {
             // Nobody answered the burst before.
             first.time = now;
             first.flags &= !flags::QUIC;

@@ -41,13 +41,19 @@ pub(crate) extern "C" fn parse_udp(ctx: *mut __sk_buff, packet: *mut Packet) -> 
     packet.payload_length -= HEADER;
     packet.echo = 0;
     packet.quic = quic::NONE;
-    if header.sport == QUIC_PORT || header.dport == QUIC_PORT {
-        packet.quic = quic(ctx, packet);
-    }
     FOLLOW
 }
 
-const QUIC_PORT: u16 = 443_u16.to_be();
+/// Finds out what a datagram is to QUIC.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn parse_quic(ctx: *mut __sk_buff, packet: *mut Packet) -> u32 {
+    // SAFETY: as in `parse_udp`.
+    if let Some(packet) = unsafe { packet.as_mut() } {
+        packet.quic = quic(ctx, packet);
+    }
+    0
+}
 
 /// What a datagram is to QUIC, by its first packet (RFC 9000, 17; RFC 9369, 3.2).
 #[inline(always)]

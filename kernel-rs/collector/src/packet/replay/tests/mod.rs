@@ -1,5 +1,6 @@
 //! ACCURACY rules on hand-made packets, to the nanosecond.
 
+mod asked;
 mod build;
 mod dns;
 mod flood;
