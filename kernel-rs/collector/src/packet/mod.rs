@@ -12,6 +12,8 @@ mod capability;
 mod clsact;
 mod convert;
 mod engine;
+#[cfg(test)]
+mod harmless_tests;
 mod interface;
 mod lane;
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The object, as the build script left it.
-static PACKET: &[u8] = aya::include_bytes_aligned!(concat!(
+pub(super) static PACKET: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../probes/prebuilt/packet.bpf.o"
 ));
