@@ -1,4 +1,4 @@
-//! Queueing disciplines and filters of an interface, over rtnetlink (linux/pkt_sched.h, linux/pkt_cls.h).
+//! Queueing disciplines and filters of an interface, over rtnetlink (`linux/pkt_sched.h`, `linux/pkt_cls.h`).
 
 use std::{
     io,
