@@ -35,7 +35,8 @@ export declare class Collector {
    * Opens the collector. Loads nothing yet.
    *
    * # Errors
-   * `FIELD_INVALID` in builds for benches, of what they are told to make up.
+   * `MESSAGE_MALFORMED`, `DURATION_INVALID` of the bounds; `FIELD_INVALID` in builds for benches, of what they are told to
+   * make up.
    */
   static open(options: CollectorOptions): Collector
   /**
@@ -53,12 +54,13 @@ export declare class Collector {
    */
   status(): Promise<Buffer>
   /**
-   * Checks a `SessionSpec` and attaches nothing. Returns the effective `SessionSpec`.
+   * Checks a `SessionSpec`, and loads and verifies the programs that it takes; attaches nothing. Returns a `Session` with
+   * `effective_spec` and `stats.programs` only.
    *
    * # Errors
-   * Every wrong field at once; `CLOSED`.
+   * Every wrong field at once, or what the kernel refuses; `CLOSED`.
    */
-  check(spec: Buffer): Promise<Buffer>
+  verify(spec: Buffer): Promise<Buffer>
   /**
    * Checks the reader's side of a `StreamSamplesRequest` whose session is yet to be made.
    *
@@ -70,7 +72,7 @@ export declare class Collector {
    * Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
    *
    * # Errors
-   * As `check`, and what the kernel refuses; nothing stays attached then.
+   * As `verify`; nothing stays attached then.
    */
   start(id: string, spec: Buffer): Promise<SessionHandle>
   /** Detaches everything. Idempotent. */
@@ -103,12 +105,12 @@ export declare class SessionHandle {
   /** A `Session` with only `probe_statuses`, `state` and `state_reason` set. */
   probes(): Buffer
   /**
-   * `SessionStats`.
+   * `SessionStats`; with the programs' bytecode, if asked for.
    *
    * # Errors
    * `CLOSED`.
    */
-  stats(): Promise<Buffer>
+  stats(withBytecode: boolean): Promise<Buffer>
   /**
    * New filters, exclude, collection and limits. Returns the effective `SessionSpec`.
    *
@@ -147,7 +149,17 @@ export interface CaptureOptions {
 export interface CollectorOptions {
   /** The resource name of this host, `nodes/{hostname}`. */
   node: string
+  /** A `SessionSpec` whose limits and collection are what a session gets that asks for nothing. */
+  defaults?: Buffer
+  /** A `SessionSpec` whose limits and collection are the most that a session gets. */
+  maxima?: Buffer
 }
+
+/**
+ * The user id of the process that connected to a unix socket (`SO_PEERCRED`), as the kernel noted it then; null for a
+ * descriptor that is no such socket.
+ */
+export declare function peerUid(descriptor: RawFd): number | null
 
 /** The names that every message of a reader carries. */
 export interface ReaderHeader {

@@ -1,6 +1,7 @@
 import { NodeCapabilities } from "@latscope/proto";
-import { AddonError, openCollector } from "./addon/open.js";
+import { AddonError, loadAddon } from "./addon/open.js";
 import type { Collector } from "./addon/types.js";
+import { boundsOf } from "./config/bounds.js";
 import type { Config } from "./config/schema.js";
 import { toFailure } from "./failure/answer.js";
 import { announce, announceCommand } from "./log/announce.js";
@@ -19,8 +20,9 @@ export async function serve(config: Config): Promise<number> {
   const log = createLogger(config.logLevel);
   let collector: Collector | undefined;
   try {
-    collector = await openCollector({ node: `nodes/${config.node}` });
-    const server = new GrpcServer(config, collector, log);
+    const addon = await loadAddon();
+    collector = addon.Collector.open({ node: `nodes/${config.node}`, ...boundsOf(config) });
+    const server = new GrpcServer(config, collector, log, addon.peerUid);
     announceHost(usable(NodeCapabilities.decode(await collector.capabilities())));
     announceReady(await server.start(), log);
     const signal = await nextSignal();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use latscope_collector::{
     collector,
-    failure::Failure,
-    proto::{SessionSpec, StreamSamplesRequest},
+    failure::{Failure, Reason},
+    proto::{Session, SessionSpec, SessionStats, StreamSamplesRequest},
+    spec::Bounds,
 };
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -22,6 +23,10 @@ use crate::{
 pub struct CollectorOptions {
     /// The resource name of this host, `nodes/{hostname}`.
     pub node: String,
+    /// A `SessionSpec` whose limits and collection are what a session gets that asks for nothing.
+    pub defaults: Option<Buffer>,
+    /// A `SessionSpec` whose limits and collection are the most that a session gets.
+    pub maxima: Option<Buffer>,
 }
 
 /// The eBPF side of the service; one for each process.
@@ -35,10 +40,14 @@ impl Collector {
     /// Opens the collector. Loads nothing yet.
     ///
     /// # Errors
-    /// `FIELD_INVALID` in builds for benches, of what they are told to make up.
+    /// `MESSAGE_MALFORMED`, `DURATION_INVALID` of the bounds; `FIELD_INVALID` in builds for benches, of what they are told to
+    /// make up.
     #[napi(factory)]
     pub fn open(options: CollectorOptions) -> Result<Self, Thrown> {
-        let inner = open(options.node).map_err(|failure| crate::failure::thrown(&failure))?;
+        let bounds = bounds(&options);
+        let inner = bounds
+            .and_then(|bounds| Ok(open(options.node)?.within(bounds)))
+            .map_err(|failure| crate::failure::thrown(&failure))?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -64,15 +73,28 @@ impl Collector {
         blocking(move || inner.status().map(|it| it.encode_to_vec().into())).await
     }
 
-    /// Checks a `SessionSpec` and attaches nothing. Returns the effective `SessionSpec`.
+    /// Checks a `SessionSpec`, and loads and verifies the programs that it takes; attaches nothing. Returns a `Session` with
+    /// `effective_spec` and `stats.programs` only.
     ///
     /// # Errors
-    /// Every wrong field at once; `CLOSED`.
+    /// Every wrong field at once, or what the kernel refuses; `CLOSED`.
     #[napi(ts_return_type = "Promise<Buffer>")]
-    pub async fn check(&self, spec: Buffer) -> Answer<Buffer> {
+    pub async fn verify(&self, spec: Buffer) -> Answer<Buffer> {
         let inner = self.inner.clone();
         let spec = decode(&spec);
-        blocking(move || Ok(inner.check(&spec?)?.effective.encode_to_vec().into())).await
+        blocking(move || {
+            let (checked, programs) = inner.verify(&spec?)?;
+            let message = Session {
+                effective_spec: Some(checked.effective),
+                stats: Some(SessionStats {
+                    programs,
+                    ..SessionStats::default()
+                }),
+                ..Session::default()
+            };
+            Ok(message.encode_to_vec().into())
+        })
+        .await
     }
 
     /// Checks the reader's side of a `StreamSamplesRequest` whose session is yet to be made.
@@ -90,7 +112,7 @@ impl Collector {
     /// Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
     ///
     /// # Errors
-    /// As `check`, and what the kernel refuses; nothing stays attached then.
+    /// As `verify`; nothing stays attached then.
     #[napi(ts_return_type = "Promise<SessionHandle>")]
     pub async fn start(&self, id: String, spec: Buffer) -> Answer<SessionHandle> {
         let inner = self.inner.clone();
@@ -123,6 +145,13 @@ fn open(node: String) -> Result<collector::Collector, Failure> {
         node,
         vec![(EngineKind::Packet, engine)],
     ))
+}
+
+fn bounds(options: &CollectorOptions) -> Result<Bounds, Failure> {
+    let spec = |bytes: &Option<Buffer>| bytes.as_deref().map_or(Ok(SessionSpec::default()), decode);
+    let (defaults, maxima) = (spec(&options.defaults)?, spec(&options.maxima)?);
+    Bounds::of(&defaults, &maxima)
+        .map_err(|wrong| Failure::new(Reason::DurationInvalid, format!("a bound {wrong}")))
 }
 
 /// The spec in `bytes`, or `MESSAGE_MALFORMED`.

@@ -12,6 +12,7 @@
 mod capture;
 mod collector;
 mod failure;
+pub mod peer;
 mod reader;
 mod runtime;
 mod session;

@@ -70,14 +70,22 @@ impl SessionHandle {
         message.encode_to_vec().into()
     }
 
-    /// `SessionStats`.
+    /// `SessionStats`; with the programs' bytecode, if asked for.
     ///
     /// # Errors
     /// `CLOSED`.
     #[napi(ts_return_type = "Promise<Buffer>")]
-    pub async fn stats(&self) -> Answer<Buffer> {
+    pub async fn stats(&self, with_bytecode: bool) -> Answer<Buffer> {
         let inner = self.inner.clone();
-        blocking(move || Ok(inner.stats()?.encode_to_vec().into())).await
+        blocking(move || {
+            let stats = if with_bytecode {
+                inner.full_stats()
+            } else {
+                inner.stats()
+            };
+            Ok(stats?.encode_to_vec().into())
+        })
+        .await
     }
 
     /// New filters, exclude, collection and limits. Returns the effective `SessionSpec`.

@@ -55,7 +55,7 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
     expect(state).toBe(SessionState.RUNNING);
     expect(probeStatuses.map(({ attached }) => attached)).toEqual([true]);
     expect(SessionSpec.decode(session.effectiveSpec()).collection?.maxSamplesPerSecond).toBe(50_000);
-    expect(SessionStats.decode(await session.stats()).subscribers).toBe(0);
+    expect(SessionStats.decode(await session.stats(false)).subscribers).toBe(0);
   });
 
   it("updates what may change and refuses the rest", async () => {
@@ -90,7 +90,7 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
     while (event?.$case !== "end") ({ event } = await message(reader));
     expect(End.fromPartial(event.value).reason).toBe(EndReason.ACCESS_REVOKED);
     expect(Totals.decode(reader.totals()).measured).toBe(0n);
-    expect(SessionStats.decode(await session.stats()).subscribers).toBe(1);
+    expect(SessionStats.decode(await session.stats(false)).subscribers).toBe(1);
   });
 
   it("lets only one next wait, and answers it when it closes", async () => {
@@ -121,7 +121,7 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
     session.close();
     session.close();
     await changes;
-    await expect(session.stats()).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(session.stats(false)).rejects.toMatchObject({ code: "CLOSED" });
     await expect(session.update(spec())).rejects.toMatchObject({ code: "CLOSED" });
     expect(() => session.reader(request(), header)).toThrow(expect.objectContaining({ code: "CLOSED" }));
     const { event } = await last(reader);
@@ -130,7 +130,7 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
 
   it("is closed with its collector", async () => {
     collector.close();
-    await expect(session.stats()).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(session.stats(false)).rejects.toMatchObject({ code: "CLOSED" });
   });
 
   it.each(["idle", "closed"])("does not keep a process alive: %s", async (how) => {

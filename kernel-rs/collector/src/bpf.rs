@@ -4,11 +4,14 @@ use std::{collections::HashSet, time::Duration};
 
 use aya::{
     Ebpf,
-    maps::{Map, MapError, MapInfo},
+    maps::{Map, MapError},
     programs::{ProgramError, ProgramInfo},
 };
 
-use crate::failure::{Failure, Reason};
+use crate::{
+    failure::{Failure, Reason},
+    footprint,
+};
 
 /// Takes a map out of a loaded object.
 pub(crate) fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Failure>
@@ -28,20 +31,8 @@ pub(crate) fn map_bytes(programs: impl IntoIterator<Item = ProgramInfo>) -> u64 
         .filter_map(|program| program.map_ids().ok()?)
         .flatten()
         .collect();
-    ids.into_iter().filter_map(map_memlock).sum()
-}
-
-/// The kernel's own figure for a map, which it gives in `/proc/self/fdinfo`.
-fn map_memlock(id: u32) -> Option<u64> {
-    use std::os::fd::{AsFd as _, AsRawFd as _};
-    let fd = MapInfo::from_id(id).ok()?.fd().ok()?;
-    let text =
-        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).ok()?;
-    text.lines()
-        .find_map(|it| it.strip_prefix("memlock:"))?
-        .trim()
-        .parse()
-        .ok()
+    let maps = footprint::objects().maps;
+    ids.iter().filter_map(|id| maps.get(id)).sum()
 }
 
 /// Returns when no program runs any more that began before.
@@ -60,7 +51,7 @@ pub(crate) fn refused(what: &str, privileges: &[&str], error: &dyn std::fmt::Dis
     crate::privilege::missing(privileges).unwrap_or_else(|| Failure::kernel(what, error))
 }
 
-/// A program was not loaded; with the end of the verifier's log.
+/// A program was not loaded; with the end of the verifier's log for the client, and all of it for the service's own log.
 pub(crate) fn not_loaded(name: &str, privileges: &[&str], error: ProgramError) -> Failure {
     const TAIL_LINES: usize = 20;
     let ProgramError::LoadError {
@@ -82,4 +73,47 @@ pub(crate) fn not_loaded(name: &str, privileges: &[&str], error: ProgramError) -
     )
     .with_metadata("program", name)
     .with_metadata("verifier_log_tail", tail)
+    .with_log(log)
+}
+
+#[cfg(test)]
+mod tests {
+    use aya::{EbpfLoader, programs::SchedClassifier};
+
+    use super::*;
+
+    static EMPTY: &[u8] = aya::include_bytes_aligned!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../probes/prebuilt/empty.bpf.o"
+    ));
+
+    /// `r0 = -1 ll; exit`, and the same with a register that nobody has written.
+    const RETURN: [u8; 24] = [
+        0x18, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    const REFUSED: [u8; 24] = [
+        0xbf, 0x50, 0, 0, 0, 0, 0, 0, 0xbf, 0x50, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
+    ];
+
+    #[test]
+    fn what_the_verifier_says_is_told_short_and_kept_whole() {
+        let mut object = EMPTY.to_vec();
+        let at = object.windows(24).position(|it| it == RETURN).unwrap();
+        object[at..at + 24].copy_from_slice(&REFUSED);
+        let mut ebpf = EbpfLoader::new().load(&object).unwrap();
+        let program = ebpf.program_mut("latscope_empty").unwrap();
+        let program = <&mut SchedClassifier>::try_from(program).unwrap();
+        let failure = not_loaded("latscope_empty", &["CAP_BPF"], program.load().unwrap_err());
+        assert_eq!(failure.reason(), Reason::ProgramRefused);
+        assert!(
+            failure
+                .message()
+                .starts_with("the kernel refused program latscope_empty: Permission denied")
+        );
+        let tail = &failure.metadata()["verifier_log_tail"];
+        assert!(tail.contains("R5 !read_ok"), "{tail}");
+        let log = failure.log().unwrap();
+        assert!(log.contains("R5 !read_ok") && log.trim_end().ends_with(tail.trim_end()));
+        assert!(failure.to_json().contains(r#""log":"#));
+    }
 }

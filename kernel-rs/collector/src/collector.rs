@@ -10,12 +10,15 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     engine::Engine,
     failure::{Failure, Reason},
+    footprint,
     metric::{self, EngineKind},
     packet::PacketEngine,
-    proto::{Capability, HostStatus, NodeCapabilities, SessionSpec, StreamSamplesRequest},
+    proto::{
+        Capability, HostStatus, NodeCapabilities, ProgramStats, SessionSpec, StreamSamplesRequest,
+    },
     reader::Reader,
     session::Session,
-    spec::{self, Checked, time},
+    spec::{self, Bounds, Checked, time},
 };
 
 /// Engines, each with its kind; no kind twice.
@@ -24,6 +27,7 @@ pub type Engines = Vec<(EngineKind, Arc<dyn Engine>)>;
 /// The engines of this host.
 pub struct Collector {
     node: String,
+    bounds: Bounds,
     engines: RwLock<Option<Engines>>,
     sessions: Mutex<Vec<Weak<Session>>>,
 }
@@ -52,9 +56,16 @@ impl Collector {
     pub fn new(node: String, engines: Engines) -> Self {
         Self {
             node,
+            bounds: Bounds::default(),
             engines: RwLock::new(Some(engines)),
             sessions: Mutex::default(),
         }
+    }
+
+    /// The same, granting sessions what these bounds say.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// What can be measured here, every metric of the contract.
@@ -105,30 +116,34 @@ impl Collector {
         })
     }
 
-    /// Memory and processor time of this process. What sessions know, their owner adds.
+    /// What this process costs: memory and processor time, its own and in the kernel. What sessions know, their owner adds.
     ///
     /// # Errors
     /// `CLOSED`.
     pub fn status(&self) -> Result<HostStatus, Failure> {
         drop(self.engines()?);
+        let objects = footprint::objects();
         Ok(HostStatus {
             node: self.node.clone(),
-            resident_bytes: resident_bytes(),
-            cpu_time: Some(time::duration(cpu_time_ns())),
+            resident_bytes: footprint::resident_bytes(),
+            cpu_time: Some(time::duration(footprint::cpu_time_ns())),
+            bpf_time: Some(time::duration(objects.run_time_ns())),
+            kernel_memory_bytes: objects.memory_bytes(),
             ..HostStatus::default()
         })
     }
 
-    /// Checks a spec, attaches nothing.
+    /// Checks a spec, and loads and verifies the programs that it takes; attaches nothing.
     ///
     /// # Errors
-    /// Those of [`spec::check`] and of the engines; `CLOSED`.
-    pub fn check(&self, spec: &SessionSpec) -> Result<Checked, Failure> {
-        let spec = spec::check(spec)?;
+    /// Those of [`spec::check_within`] and of the engines; `CLOSED`.
+    pub fn verify(&self, spec: &SessionSpec) -> Result<(Checked, Vec<ProgramStats>), Failure> {
+        let spec = spec::check_within(spec, self.bounds)?;
+        let mut programs = Vec::new();
         for (_, engine) in self.engines_of(&spec)? {
-            engine.check(&spec.compiled)?;
+            programs.extend(engine.load(&spec.compiled)?);
         }
-        Ok(spec)
+        Ok((spec, programs))
     }
 
     /// Checks the reader's side of a stream whose session is yet to be made.
@@ -143,9 +158,9 @@ impl Collector {
     /// Attaches a session.
     ///
     /// # Errors
-    /// Those of [`spec::check`] and of the engines; `CLOSED`.
+    /// Those of [`spec::check_within`] and of the engines; `CLOSED`.
     pub fn start(&self, spec: &SessionSpec) -> Result<Arc<Session>, Failure> {
-        let spec = spec::check(spec)?;
+        let spec = spec::check_within(spec, self.bounds)?;
         let engines = self.engines_of(&spec)?;
         let session = Session::start(engines.iter().map(|it| (it.0, &*it.1)), spec)?;
         let mut sessions = self.sessions.lock();
@@ -203,27 +218,6 @@ fn lockdown(modes: &str) -> String {
         .split_once('[')
         .and_then(|(_, rest)| rest.split_once(']'));
     mode.map_or("none", |(mode, _)| mode).to_owned()
-}
-
-fn resident_bytes() -> u64 {
-    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm
-        .split_whitespace()
-        .nth(1)
-        .and_then(|it| it.parse::<u64>().ok());
-    // SAFETY: sysconf only reads a constant of the system.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.unwrap_or(0) * page.try_into().unwrap_or(0)
-}
-
-fn cpu_time_ns() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the clock exists on every Linux and writes the struct it is given.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 #[cfg(test)]

@@ -206,6 +206,7 @@ struct Details {
     quota: Vec<Quota>,
     metadata: BTreeMap<String, String>,
     retry_after_ms: Option<u64>,
+    log: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -219,6 +220,7 @@ struct Json<'a> {
     quota: &'a [Quota],
     metadata: &'a BTreeMap<String, String>,
     retry_after_ms: Option<u64>,
+    log: Option<&'a str>,
 }
 
 impl Failure {
@@ -233,6 +235,7 @@ impl Failure {
             quota: Vec::new(),
             metadata: BTreeMap::new(),
             retry_after_ms: None,
+            log: None,
         }))
     }
 
@@ -308,6 +311,19 @@ impl Failure {
         self
     }
 
+    /// Adds what is for the service's own log and for no client.
+    #[must_use]
+    pub fn with_log(mut self, log: impl Into<String>) -> Self {
+        self.0.log = Some(log.into());
+        self
+    }
+
+    /// What is for the service's own log.
+    #[must_use]
+    pub fn log(&self) -> Option<&str> {
+        self.0.log.as_deref()
+    }
+
     /// Why.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -347,6 +363,7 @@ impl Failure {
             quota,
             metadata,
             retry_after_ms,
+            log,
         } = &*self.0;
         serde_json::to_string(&Json {
             status: reason.status(),
@@ -357,6 +374,7 @@ impl Failure {
             quota,
             metadata,
             retry_after_ms: *retry_after_ms,
+            log: log.as_deref(),
         })
         .expect("strings and numbers always serialize")
     }
@@ -380,7 +398,7 @@ mod tests {
                 r#""message":"spec.filters[0].cidrs[1]: \"10.0.0.0/99\" is not a CIDR (prefix length 0 to 32)","#,
                 r#""violations":[{"field":"spec.filters[0].cidrs[1]","#,
                 r#""description":"\"10.0.0.0/99\" is not a CIDR (prefix length 0 to 32)"}],"#,
-                r#""precondition":[],"quota":[],"metadata":{},"retryAfterMs":null}"#
+                r#""precondition":[],"quota":[],"metadata":{},"retryAfterMs":null,"log":null}"#
             )
         );
     }

@@ -17,11 +17,13 @@ use crate::{
     failure::{Failure, Reason},
     log::SessionLog,
     metric::{self, EngineKind},
+    program,
     proto::{
         Capability, EndReason, ProbeStatus, SessionChange, SessionSpec, SessionState, SessionStats,
         Totals,
     },
     spec::{self, Checked},
+    statistics,
 };
 
 /// A session from its start on. Engines write its log, readers read it.
@@ -41,6 +43,8 @@ struct Inner {
     attachments: Vec<Box<dyn Attachment>>,
     /// Probes whose engine could not attach.
     unattached: Vec<ProbeStatus>,
+    /// While it is attached the kernel counts what its programs cost.
+    statistics: Option<statistics::Hold>,
     stopped: bool,
 }
 
@@ -75,6 +79,7 @@ impl Session {
         log: SessionLog,
     ) -> Result<Arc<Self>, Failure> {
         let log = Arc::new(log);
+        let statistics = statistics::hold();
         let mut attachments = Vec::<Box<dyn Attachment>>::new();
         let mut refused = Vec::new();
         for (kind, engine) in engines {
@@ -106,6 +111,7 @@ impl Session {
                 spec,
                 attachments,
                 unattached,
+                statistics,
                 stopped: false,
             }),
             readers: AtomicU32::new(0),
@@ -121,7 +127,7 @@ impl Session {
         self.inner.lock().spec.effective.clone()
     }
 
-    /// Each probe's fate, and the state that follows from it: `RUNNING`, or `DEGRADED` with the first reason.
+    /// Each probe's fate, and the state that follows from it: `RUNNING`, or `DEGRADED` with the first probe that failed and why.
     #[must_use]
     pub fn probes(&self) -> (Vec<ProbeStatus>, SessionState, String) {
         let inner = self.inner.lock();
@@ -134,9 +140,8 @@ impl Session {
         statuses.sort_by_key(|it| it.probe);
         let failed = statuses.iter().find(|it| !it.attached);
         let reason = failed.map(|it| {
-            it.capability
-                .as_ref()
-                .map_or_else(String::new, |it| it.reason.clone())
+            let why = it.capability.as_ref().map_or("", |it| &it.reason);
+            format!("spec.probes[{}]: {why}", it.probe)
         });
         let state = if reason.is_some() {
             SessionState::Degraded
@@ -158,7 +163,7 @@ impl Session {
         books::session(engines, self.log.next_index(), self.log.beyond_limit())
     }
 
-    /// Totals, programs, kernel memory, readers.
+    /// Totals, programs without their bytecode, kernel memory, readers.
     ///
     /// # Errors
     /// `CLOSED`.
@@ -166,13 +171,14 @@ impl Session {
         self.check_open()?;
         let totals = Some(self.totals());
         let inner = self.inner.lock();
+        let programs = inner
+            .attachments
+            .iter()
+            .flat_map(|it| it.programs())
+            .collect::<Vec<_>>();
         Ok(SessionStats {
             totals,
-            programs: inner
-                .attachments
-                .iter()
-                .flat_map(|it| it.programs())
-                .collect(),
+            programs,
             kernel_memory_bytes: inner
                 .attachments
                 .iter()
@@ -182,15 +188,27 @@ impl Session {
         })
     }
 
+    /// As [`Session::stats`], with the programs' bytecode.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn full_stats(&self) -> Result<SessionStats, Failure> {
+        let mut stats = self.stats()?;
+        for it in &mut stats.programs {
+            it.bytecode = program::bytecode(it.program_id).unwrap_or_default();
+        }
+        Ok(stats)
+    }
+
     /// Takes over filters, exclude, collection and limits.
     ///
     /// # Errors
-    /// Those of [`spec::check`], `INVALID_ARGUMENT` where a field is fixed at creation, those of the engines; the old spec
+    /// Those of [`spec::check_within`], `INVALID_ARGUMENT` where a field is fixed at creation, those of the engines; the old spec
     /// stays in force then.
     pub fn update(&self, spec: &SessionSpec) -> Result<SessionSpec, Failure> {
         self.check_open()?;
-        let spec = spec::check(spec)?;
         let mut inner = self.inner.lock();
+        let spec = spec::check_within(spec, inner.spec.bounds)?;
         if inner.stopped {
             return Err(Failure::new(Reason::Closed, "the session is stopped"));
         }
@@ -237,6 +255,7 @@ impl Session {
         for attachment in &mut inner.attachments {
             attachment.stop();
         }
+        inner.statistics = None;
         drop(inner);
         let state = if reason == EndReason::SessionFailed {
             SessionState::Failed

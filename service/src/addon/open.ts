@@ -1,7 +1,10 @@
 import type { Collector, CollectorOptions } from "./types.js";
 
-interface Addon {
+/** What the native addon exports to the service. */
+export interface Addon {
   Collector: { open(options: CollectorOptions): Collector };
+  /** The user at the other end of a unix socket; null for a descriptor that is no such socket. */
+  peerUid: (descriptor: number) => number | null;
 }
 
 /** The native addon cannot be loaded; the message says why, for a person. */
@@ -9,13 +12,8 @@ export class AddonError extends Error {
   override readonly name = "AddonError";
 }
 
-/** Loads the native addon and opens the collector. @throws AddonError, or what `failure/from-addon.ts` reads */
-export async function openCollector(options: CollectorOptions): Promise<Collector> {
-  const { Collector } = await loadAddon();
-  return Collector.open(options);
-}
-
-async function loadAddon(): Promise<Addon> {
+/** Loads the native addon. @throws AddonError */
+export async function loadAddon(): Promise<Addon> {
   try {
     return await import("@latscope/addon");
   } catch (cause) {

@@ -7,6 +7,10 @@
 export interface CollectorOptions {
   /** The resource name of this host, `nodes/{hostname}`. */
   node: string;
+  /** A SessionSpec whose limits and collection are what a session gets that asks for nothing. */
+  defaults: Buffer;
+  /** A SessionSpec whose limits and collection are the most that a session gets. */
+  maxima: Buffer;
 }
 
 /** The eBPF side of the service; one for each process. */
@@ -15,8 +19,12 @@ export interface Collector {
   capabilities(): Promise<Buffer>;
   /** HostStatus, without the counts that the service keeps (sessions, streams). */
   status(): Promise<Buffer>;
-  /** Checks a SessionSpec and attaches nothing. @returns the effective SessionSpec. */
-  check(spec: Buffer): Promise<Buffer>;
+  /**
+   * Checks a SessionSpec, loads and verifies the programs that it takes, and attaches nothing.
+   *
+   * @returns a Session with effective_spec and stats.programs only
+   */
+  verify(spec: Buffer): Promise<Buffer>;
   /** Checks the reader's side of a StreamSamplesRequest whose session is yet to be made. */
   checkReader(request: Buffer): void;
   /** Attaches. @param id the part after `sessions/` @param spec SessionSpec */
@@ -31,8 +39,8 @@ export interface SessionHandle {
   effectiveSpec(): Buffer;
   /** A Session with only probe_statuses, state and state_reason set. */
   probes(): Buffer;
-  /** SessionStats. */
-  stats(): Promise<Buffer>;
+  /** SessionStats; with the programs' bytecode, if asked for. */
+  stats(withBytecode: boolean): Promise<Buffer>;
   /** New filters, exclude, collection and limits. @returns the effective SessionSpec. */
   update(spec: Buffer): Promise<Buffer>;
   /** The next SessionChange that the collector itself decided on; null once closed. */

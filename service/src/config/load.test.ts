@@ -19,8 +19,18 @@ describe("loadConfig", () => {
       listen: [],
       insecure: false,
       node: hostname(),
+      nodeLabel: [],
       maxSessions: 64,
       maxStreams: 1000,
+      idleTimeout: 600_000,
+      maxIdleTimeout: 86_400_000,
+      retain: 600_000,
+      maxRetain: 86_400_000,
+      historyBytes: 32 * 2 ** 20,
+      maxHistoryBytes: 256 * 2 ** 20,
+      maxTotalHistoryBytes: 4 * 2 ** 30,
+      samplesPerSecond: 50_000,
+      maxSamplesPerSecond: 0,
       drainTimeout: 5000,
       logLevel: "info",
     });
@@ -72,6 +82,30 @@ describe("loadConfig", () => {
       expect(errorOf({ listen: [address], insecure: "true" })).toContain("is not HOST:PORT");
     },
   );
+
+  it("reads amounts of memory, labels and rates", () => {
+    const flags = { historyBytes: "512KiB", nodeLabel: ["site=a", "rack=b=c"], maxSamplesPerSecond: "1000" };
+    expect(loadConfig(flags, { LATSCOPE_MAX_DURATION: "1h" })).toMatchObject({
+      historyBytes: 512 * 1024,
+      nodeLabel: [
+        ["site", "a"],
+        ["rack", "b=c"],
+      ],
+      maxSamplesPerSecond: 1000,
+      maxDuration: 3_600_000,
+    });
+  });
+
+  it.each([
+    [{ historyBytes: "32" }, '--history-bytes: "32" is not an amount of memory'],
+    [{ maxHistoryBytes: "-1MiB" }, '--max-history-bytes: "-1MiB" is not an amount of memory'],
+    [{ nodeLabel: ["site"] }, '--node-label: "site" is not KEY=VALUE'],
+    [{ maxDuration: "0s" }, "--max-duration: it must be longer than 0"],
+    [{ idleTimeout: "0s" }, "--idle-timeout: it must be longer than 0"],
+    [{ maxSamplesPerSecond: "-1" }, "--max-samples-per-second: "],
+  ])("refuses %j", (flags, message) => {
+    expect(errorOf(flags)).toContain(message);
+  });
 
   it("names the source of every wrong value", () => {
     const message = errorOf({ logLevel: "loud" }, { LATSCOPE_DRAIN_TIMEOUT: "5", LATSCOPE_SOCKET: "relative.sock" });

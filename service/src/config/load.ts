@@ -10,7 +10,7 @@ export class ConfigError extends Error {
 
 export const optionNames = Object.keys(options) as OptionName[];
 
-const lists: ReadonlySet<OptionName> = new Set<OptionName>(["listen"]);
+const lists: ReadonlySet<OptionName> = new Set<OptionName>(["listen", "nodeLabel"]);
 
 /** `drainTimeout` -> `--drain-timeout`. */
 export function flagOf(name: OptionName): string {

@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
 import { z } from "zod";
+import { bytes } from "./bytes.js";
 import { duration } from "./duration.js";
+import { label } from "./label.js";
 import { isLoopback, listenAddress } from "./listen.js";
 
 /** How an option shows in `--help`. */
@@ -17,6 +19,8 @@ const nodeName = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])
 });
 const absolutePath = z.string().startsWith("/", { error: "the path must be absolute" });
 const count = (most: number) => z.coerce.number().int().min(1).max(most);
+const rate = z.coerce.number().int().min(0).max(4_294_967_295);
+const someTime = duration.refine((milliseconds) => milliseconds > 0, { error: "it must be longer than 0" });
 
 /** Every option of the service. The key gives the flag (`--drain-timeout`) and the variable (`LATSCOPE_DRAIN_TIMEOUT`). */
 export const options = {
@@ -39,12 +43,56 @@ export const options = {
     description: "this host's name, as in nodes/NAME",
     value: "NAME",
   }),
+  nodeLabel: described(z.array(label).default([]), {
+    description: "a label of this host, for selectors; may be given more than once",
+    value: "KEY=VALUE",
+  }),
   maxSessions: withFallback(count(10_000), "64", {
     description: "how many sessions may exist at once",
     value: "COUNT",
   }),
   maxStreams: withFallback(count(100_000), "1000", {
     description: "how many streams may be open at once",
+    value: "COUNT",
+  }),
+  maxDuration: described(someTime.optional(), {
+    description: "how long a session runs at most, whatever it asks for (default: as long as it likes)",
+    value: "TIME",
+  }),
+  idleTimeout: withFallback(someTime, "10m", {
+    description: "how long a session waits for a reader, unless it asks for another time",
+    value: "TIME",
+  }),
+  maxIdleTimeout: withFallback(someTime, "24h", {
+    description: "how long a session may wait for a reader at most",
+    value: "TIME",
+  }),
+  retain: withFallback(duration, "10m", {
+    description: "how long the results of a stopped session are kept, unless it asks for another time",
+    value: "TIME",
+  }),
+  maxRetain: withFallback(duration, "24h", {
+    description: "how long results may be kept at most",
+    value: "TIME",
+  }),
+  historyBytes: withFallback(bytes, "32MiB", {
+    description: "how much of its samples a session keeps, unless it asks for another amount",
+    value: "BYTES",
+  }),
+  maxHistoryBytes: withFallback(bytes, "256MiB", {
+    description: "how much a session may keep at most",
+    value: "BYTES",
+  }),
+  maxTotalHistoryBytes: withFallback(bytes, "4GiB", {
+    description: "how much all sessions together may keep; a session that would exceed it is refused",
+    value: "BYTES",
+  }),
+  samplesPerSecond: withFallback(rate, "50000", {
+    description: "individual samples a second and CPU of a session that asks for no other cap; 0 = no cap",
+    value: "COUNT",
+  }),
+  maxSamplesPerSecond: withFallback(rate, "0", {
+    description: "the highest cap a session may ask for; 0 = it may go without",
     value: "COUNT",
   }),
   drainTimeout: withFallback(duration, "5s", {

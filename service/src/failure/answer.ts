@@ -10,6 +10,8 @@ export function answerTo(error: unknown, method: string, log: Logger): ServiceEr
   const known = toFailure(error);
   // A fault of latscope itself is for the log, with whatever it tells of the host.
   const failure = known === undefined || known.status === "INTERNAL" ? unknownFailure(error, method, log) : known;
+  const { log: more } = failure.details;
+  if (more !== undefined) log.warn({ method, reason: failure.reason, more }, failure.message);
   log.debug({ method, status: failure.status, reason: failure.reason, detail: failure.message }, "call failed");
   return Object.assign(new Error(failure.message), toStatus(failure));
 }

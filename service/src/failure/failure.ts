@@ -48,6 +48,8 @@ export interface FailureDetails {
   resource?: Resource;
   metadata?: Readonly<Record<string, string>>;
   retryAfterMs?: number;
+  /** For the service's own log; no client gets it. */
+  log?: string;
 }
 
 /** A failure that a client sees whole, unless it is INTERNAL: that, and everything else that is thrown, reaches it as an id only. */

@@ -26,6 +26,7 @@ const addonFailure = z.object({
   quota: z.array(z.object({ subject: z.string(), description: z.string() })),
   metadata: z.record(z.string(), z.string()),
   retryAfterMs: z.number().nullable(),
+  log: z.string().nullable(),
 });
 
 /** The collector's failure in an error that the addon threw, or undefined when it is something else. */
@@ -33,9 +34,11 @@ export function fromAddon(error: unknown): Failure | undefined {
   if (!(error instanceof Error) || !error.message.startsWith("{")) return undefined;
   const parsed = addonFailure.safeParse(parseJson(error.message));
   if (!parsed.success) return undefined;
-  const { status, reason, message, violations, precondition, quota, metadata, retryAfterMs } = parsed.data;
+  const { status, reason, message, violations, precondition, quota, metadata, retryAfterMs, log } = parsed.data;
   const details: FailureDetails = { violations, precondition, quota, metadata };
-  return new Failure(status, reason, message, retryAfterMs === null ? details : { ...details, retryAfterMs });
+  if (retryAfterMs !== null) details.retryAfterMs = retryAfterMs;
+  if (log !== null) details.log = log;
+  return new Failure(status, reason, message, details);
 }
 
 /** For requests in which the spec is deeper: `spec.probes[0]` in the addon's failures becomes `session.spec.probes[0]`. */

@@ -8,6 +8,8 @@ export interface NodeContext extends RpcContext {
   sessions: Sessions;
   /** `nodes/{name}` */
   node: string;
+  /** Of this host, as configured. */
+  nodeLabels: Readonly<Record<string, string>>;
   /** When the service started, in milliseconds since 1970. */
   startedAt: number;
 }

@@ -4,8 +4,15 @@ import type { NodeContext } from "./context.js";
 import { version } from "./version.js";
 
 /** This host as a resource. */
-export async function describeNode({ collector, node }: NodeContext): Promise<Node> {
+export async function describeNode({ collector, node, nodeLabels }: NodeContext): Promise<Node> {
   const { kernelRelease } = NodeCapabilities.decode(await collector.capabilities());
   const lastSeen = timestamp(Date.now());
-  return Node.fromPartial({ name: node, state: NodeState.CONNECTED, version, kernelRelease, lastSeen });
+  return Node.fromPartial({
+    name: node,
+    state: NodeState.CONNECTED,
+    labels: { ...nodeLabels },
+    version,
+    kernelRelease,
+    lastSeen,
+  });
 }

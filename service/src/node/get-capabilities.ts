@@ -3,10 +3,10 @@ import type { NodeContext } from "./context.js";
 import { selectNode } from "./select.js";
 
 /** What can be measured on this host, by which hook, and what is missing for the rest. */
-export function getCapabilities({ collector, node }: NodeContext) {
+export function getCapabilities(context: NodeContext) {
   return async (request: GetCapabilitiesRequest): Promise<GetCapabilitiesResponse> => {
-    const { selected, failures } = selectNode(request.nodes, node);
-    const nodes = selected ? [NodeCapabilities.decode(await collector.capabilities())] : [];
+    const { selected, failures } = selectNode(request.nodes, context);
+    const nodes = selected ? [NodeCapabilities.decode(await context.collector.capabilities())] : [];
     return { nodes, failures };
   };
 }

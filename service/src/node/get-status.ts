@@ -5,9 +5,10 @@ import { selectNode } from "./select.js";
 import { version } from "./version.js";
 
 /** How this host's service is: what the collector knows of its process, and what the service knows of its clients. */
-export function getStatus({ collector, sessions, streams, node, startedAt }: NodeContext) {
+export function getStatus(context: NodeContext) {
+  const { collector, sessions, streams, startedAt } = context;
   return async (request: GetStatusRequest): Promise<GetStatusResponse> => {
-    const { selected, failures } = selectNode(request.nodes, node);
+    const { selected, failures } = selectNode(request.nodes, context);
     if (!selected) return { nodes: [], failures };
     const [bytes, samples] = await Promise.all([collector.status(), sessions.samples()]);
     const status = HostStatus.decode(bytes);

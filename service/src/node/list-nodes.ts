@@ -7,7 +7,7 @@ import { selectNode } from "./select.js";
 /** The one host that this service answers for. */
 export function listNodes(context: NodeContext) {
   return async ({ pageSize, pageToken, labels }: ListNodesRequest): Promise<ListNodesResponse> => {
-    const { selected } = selectNode({ nodes: [], labels }, context.node);
+    const { selected } = selectNode({ nodes: [], labels }, context);
     const all = selected ? [await describeNode(context)] : [];
     const { items, nextPageToken } = paginate(
       all,

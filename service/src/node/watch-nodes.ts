@@ -15,7 +15,7 @@ export function watchNodes(context: NodeContext) {
     if (resumeToken !== "" && resumeToken !== token) {
       throw Failure.field("RESUME_TOKEN_INVALID", "resume_token", "is not from a bookmark");
     }
-    let told = resumeToken === token || !selectNode({ nodes: [], labels }, context.node).selected;
+    let told = resumeToken === token || !selectNode({ nodes: [], labels }, context).selected;
     await watch(outgoing.signal, context.draining, {
       changes: async () => {
         if (told) return true;

@@ -24,15 +24,29 @@ export function reflectionDefinition(name: (typeof reflectionNames)[number]): Se
   return { serverReflectionInfo: { ...serverReflectionInfo, path: `/${name}/ServerReflectionInfo` } };
 }
 
-/** @param services the names that this server serves */
-export function reflectionService(descriptors: Descriptors, services: readonly string[]): UntypedServiceImplementation {
+/**
+ * @param services the names that this server serves
+ * @param draining ends the streams: a client that keeps one open must not hold up the service's end
+ */
+export function reflectionService(
+  descriptors: Descriptors,
+  services: readonly string[],
+  draining: AbortSignal,
+): UntypedServiceImplementation {
   return {
     serverReflectionInfo(call: ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>): void {
       call.on("data", (request: ServerReflectionRequest) => {
         const messageResponse = answer(descriptors, services, request);
         call.write({ validHost: request.host, originalRequest: request, messageResponse });
       });
-      call.on("end", () => call.end());
+      const end = (): void => {
+        call.end();
+      };
+      draining.addEventListener("abort", end);
+      call.once("close", () => {
+        draining.removeEventListener("abort", end);
+      });
+      call.on("end", end);
     },
   };
 }

@@ -10,9 +10,11 @@ export function decodeRequest<T>(type: Decoder<T>, bytes: Uint8Array): T {
   try {
     return type.decode(bytes);
   } catch (cause) {
-    throw Failure.of(
-      "MESSAGE_MALFORMED",
-      `the request is not the protobuf message it should be: ${(cause as Error).message}`,
-    );
+    throw malformed(cause);
   }
+}
+
+export function malformed(cause: unknown): Failure {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return Failure.of("MESSAGE_MALFORMED", `the request is not the protobuf message it should be: ${why}`);
 }

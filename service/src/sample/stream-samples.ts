@@ -3,6 +3,7 @@ import type { ReaderHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { Outgoing } from "../rpc/outgoing.js";
+import type { Peer } from "../rpc/peer.js";
 import type { SessionRecord } from "../session/record.js";
 import { milliseconds } from "../session/time.js";
 import type { SampleContext } from "./context.js";
@@ -10,7 +11,7 @@ import { pump } from "./pump.js";
 
 /** Follows a session; with a spec, one that is made for this stream and ends with it. Requests and answers are bytes throughout. */
 export function streamSamples(context: SampleContext) {
-  return async (bytes: Buffer, outgoing: Outgoing<Buffer>): Promise<void> => {
+  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Peer): Promise<void> => {
     const request = decodeRequest(StreamSamplesRequest, bytes);
     switch (request.source?.$case) {
       case "session": {
@@ -19,7 +20,7 @@ export function streamSamples(context: SampleContext) {
         return;
       }
       case "spec":
-        return streamOwn(context, request.source.value, request, bytes, outgoing);
+        return streamOwn(context, { spec: request.source.value, owner }, request, bytes, outgoing);
       case undefined:
         throw Failure.field("FIELD_REQUIRED", "source", "give a session (sessions/{id}) or a spec");
     }
@@ -28,7 +29,7 @@ export function streamSamples(context: SampleContext) {
 
 async function streamOwn(
   context: SampleContext,
-  spec: SessionSpec,
+  session: { spec: SessionSpec; owner: string },
   request: StreamSamplesRequest,
   bytes: Buffer,
   outgoing: Outgoing<Buffer>,
@@ -37,7 +38,7 @@ async function streamOwn(
   const lingerMs = request.linger === undefined ? 0 : milliseconds(request.linger);
   if (lingerMs < 0) throw Failure.field("FIELD_INVALID", "linger", "is negative");
   collector.checkReader(bytes);
-  const record = await sessions.create({ displayName: "", labels: {}, spec, stream: { lingerMs } });
+  const record = await sessions.create({ ...session, displayName: "", labels: {}, stream: { lingerMs } });
   // Only a stream that broke can be taken up again.
   let broke = false;
   try {

@@ -1,8 +1,11 @@
-import { status } from "@grpc/grpc-js";
+import { credentials, status } from "@grpc/grpc-js";
 import {
+  CreateSessionRequest,
   EndReason,
   NodeState,
+  SessionServiceClient,
   StreamSamplesRequest,
+  type CreateSessionResponse,
   type GetCapabilitiesResponse,
   type ListNodesResponse,
 } from "@latscope/proto";
@@ -10,6 +13,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
   type HealthCheckResponse,
 } from "@latscope/proto/grpc/health";
+import { ServerReflectionClient } from "@latscope/proto/grpc/reflection";
 import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -76,7 +80,12 @@ describe("the unix socket", () => {
 describe("the server", () => {
   let server: TestServer;
   beforeEach(async () => {
-    server = await startTestServer({ drainTimeout: "2s", listen: ["127.0.0.1:0"], insecure: "true" });
+    server = await startTestServer({
+      drainTimeout: "2s",
+      nodeLabel: ["site=x"],
+      listen: ["127.0.0.1:0"],
+      insecure: "true",
+    });
   });
   afterEach(async () => {
     await server.stop();
@@ -113,7 +122,7 @@ describe("the server", () => {
   });
 
   it("does not wait longer for a client that does not let go than it was told to", async () => {
-    server.collector.check = () => new Promise(() => undefined);
+    server.collector.start = () => new Promise(() => undefined);
     const source = { $case: "spec" as const, value: {} };
     const stream = new Inbox(server.samples.streamSamples(StreamSamplesRequest.fromPartial({ source })));
     await check("");
@@ -131,7 +140,70 @@ describe("the server", () => {
     const list = await unary<ListNodesResponse>((done) =>
       server.nodes.listNodes({ pageSize: 0, pageToken: "", labels: {} }, done),
     );
-    expect(list.nodes).toMatchObject([{ name: "nodes/test", state: NodeState.CONNECTED, version: "0.1.0" }]);
+    expect(list.nodes).toMatchObject([
+      { name: "nodes/test", state: NodeState.CONNECTED, version: "0.1.0", labels: { site: "x" } },
+    ]);
+    const count = async (labels: Record<string, string>): Promise<number> => {
+      const { nodes } = await unary<ListNodesResponse>((done) =>
+        server.nodes.listNodes({ pageSize: 1, pageToken: "", labels }, done),
+      );
+      return nodes.length;
+    };
+    expect([await count({ site: "x" }), await count({ site: "y" }), await count({ rack: "" })]).toEqual([1, 0, 0]);
+  });
+
+  it("tells the owner of a session by its unix socket, and of none by plaintext TCP", async () => {
+    const spec = { probes: [{ kind: { $case: "tcp" as const, value: {} } }] };
+    const request = CreateSessionRequest.fromPartial({ session: { spec } });
+    const owner = async (client: SessionServiceClient): Promise<string | undefined> => {
+      const { session } = await unary<CreateSessionResponse>((done) => client.createSession(request, done));
+      return session?.owner;
+    };
+    expect(await owner(server.sessions)).toBe("uid:1000");
+    const tcp = new SessionServiceClient(server.listening.tcp[0] ?? "", credentials.createInsecure());
+    expect(await owner(tcp)).toBe("");
+    tcp.close();
+  });
+
+  it.each([
+    ...["NodeService/GetCapabilities", "NodeService/GetStatus", "NodeService/ListNodes"],
+    ...["SessionService/CreateSession", "SessionService/GetSession", "SessionService/ListSessions"],
+    ...["SessionService/UpdateSession", "SessionService/StopSession", "SessionService/DeleteSession"],
+    "SampleService/GetSnapshot",
+  ])("tells what is wrong with bytes that are no message: %s", async (method) => {
+    const garbage = Buffer.from("0a7fffffffff", "hex");
+    const identity = (bytes: Buffer): Buffer => bytes;
+    const call = unary((done) =>
+      server.nodes.makeUnaryRequest(`/latscope.v1.${method}`, identity, identity, garbage, done),
+    );
+    const error: unknown = await call.catch((reason: unknown) => reason);
+    expect(summaryOf(error)).toMatchObject({ code: status.INVALID_ARGUMENT, reason: "MESSAGE_MALFORMED" });
+  });
+
+  it.each(["NodeService/WatchNodes", "SessionService/WatchSessions", "SampleService/StreamHistograms"])(
+    "tells what is wrong with bytes that are no message: %s",
+    async (method) => {
+      const garbage = Buffer.from("0a7fffffffff", "hex");
+      const identity = (bytes: Buffer): Buffer => bytes;
+      const stream = server.nodes.makeServerStreamRequest(`/latscope.v1.${method}`, identity, identity, garbage);
+      stream.resume();
+      const [error] = (await once(stream, "error")) as unknown[];
+      expect(summaryOf(error)).toMatchObject({ code: status.INVALID_ARGUMENT, reason: "MESSAGE_MALFORMED" });
+    },
+  );
+
+  it("is not held up by a client that leaves its reflection stream open", async () => {
+    const reflection = new ServerReflectionClient(server.address, credentials.createInsecure());
+    const stream = reflection.serverReflectionInfo();
+    const answered = once(stream, "data");
+    stream.write({ host: "", messageRequest: { $case: "listServices", value: "" } });
+    await answered;
+    const ended = once(stream, "end");
+    stream.resume();
+    const stopped = server.server.stop();
+    await ended;
+    reflection.close();
+    await stopped;
   });
 
   it.each([new Error("secret /path"), addonError("INTERNAL", "KERNEL_ERROR", "secret", "/path")])(

@@ -24,7 +24,7 @@ export interface Listening {
 /** The gRPC server: what it serves, where it listens, how it stops. */
 export class GrpcServer {
   readonly #server = new Server(serverOptions);
-  readonly #connections = new Connections(this.#server);
+  readonly #connections: Connections;
   readonly #listeners: NetServer[] = [];
   readonly #health = new Health(serviceNames);
   readonly #draining = new AbortController();
@@ -33,16 +33,27 @@ export class GrpcServer {
   readonly #log: Logger;
   readonly #sessions: Sessions;
 
-  constructor(config: Config, collector: Collector, log: Logger) {
+  /** @param peerUid who is at the other end of a unix socket */
+  constructor(config: Config, collector: Collector, log: Logger, peerUid: (descriptor: number) => number | null) {
+    this.#connections = new Connections(this.#server, peerUid);
     this.#config = config;
     this.#collector = collector;
     this.#log = log;
-    this.#sessions = new Sessions({ collector, log, limit: config.maxSessions });
+    this.#sessions = new Sessions({
+      collector,
+      log,
+      limit: config.maxSessions,
+      history: {
+        each: BigInt(config.historyBytes),
+        most: BigInt(config.maxHistoryBytes),
+        total: BigInt(config.maxTotalHistoryBytes),
+      },
+    });
   }
 
   /** @throws ListenError when an address cannot be had; then nothing is left listening */
   async start(): Promise<Listening> {
-    const { socket, socketGroup: groupName, listen, node, maxStreams } = this.#config;
+    const { socket, socketGroup: groupName, listen, node, nodeLabel, maxStreams } = this.#config;
     await addServices(this.#server, {
       collector: this.#collector,
       sessions: this.#sessions,
@@ -50,11 +61,12 @@ export class GrpcServer {
       health: this.#health,
       draining: this.#draining.signal,
       node: `nodes/${node}`,
+      nodeLabels: Object.fromEntries(nodeLabel),
       log: this.#log,
     });
     try {
       const group = await socketGroup(groupName);
-      this.#listeners.push(await listenUnix(socket, group, this.#connections.accept));
+      this.#listeners.push(await listenUnix(socket, group, this.#connections.acceptLocal));
       const tcp: string[] = [];
       for (const asked of listen) {
         const { server, address } = await listenTcp(asked, this.#connections.accept);

@@ -9,6 +9,7 @@ import { nodeService } from "../node/service.js";
 import { Descriptors } from "../reflection/descriptors.js";
 import { reflectionDefinition, reflectionNames, reflectionService } from "../reflection/service.js";
 import type { StreamCount } from "../rpc/context.js";
+import { withMalformed } from "../rpc/definition.js";
 import { sampleDefinition, sampleService } from "../sample/service.js";
 import { Replies } from "../session/replies.js";
 import { sessionService } from "../session/service.js";
@@ -30,19 +31,20 @@ export interface ServiceParts {
   draining: AbortSignal;
   /** `nodes/{name}` */
   node: string;
+  nodeLabels: Readonly<Record<string, string>>;
   log: Logger;
 }
 
 /** Puts every service on a server: the contract's, health and reflection. */
 export async function addServices(server: Server, parts: ServiceParts): Promise<void> {
   const { health } = parts;
-  server.addService(NodeServiceService, nodeService({ ...parts, startedAt: Date.now() }));
-  server.addService(SessionServiceService, sessionService({ ...parts, replies: new Replies() }));
-  server.addService(sampleDefinition, sampleService(parts));
+  server.addService(withMalformed(NodeServiceService), nodeService({ ...parts, startedAt: Date.now() }));
+  server.addService(withMalformed(SessionServiceService), sessionService({ ...parts, replies: new Replies() }));
+  server.addService(withMalformed(sampleDefinition), sampleService(parts));
   server.addService(healthDefinition, healthService(health));
 
   const descriptors = new Descriptors(await readDescriptorSet());
   const reflected = [...serviceNames, "grpc.health.v1.Health", ...reflectionNames].sort();
-  const reflection = reflectionService(descriptors, reflected);
+  const reflection = reflectionService(descriptors, reflected, parts.draining);
   for (const name of reflectionNames) server.addService(reflectionDefinition(name), reflection);
 }

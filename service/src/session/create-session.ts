@@ -1,5 +1,6 @@
-import { CreateSessionRequest, Session, SessionSpec, SessionView, type CreateSessionResponse } from "@latscope/proto";
+import { CreateSessionRequest, Session, SessionSpec, type CreateSessionResponse } from "@latscope/proto";
 import { inSession } from "../failure/from-addon.js";
+import type { Peer } from "../rpc/peer.js";
 import type { SessionContext } from "./context.js";
 import { checkLabels } from "./labels.js";
 import { checkSessionId } from "./name.js";
@@ -7,22 +8,23 @@ import type { NewSession } from "./record.js";
 
 /** Answers once every probe is attached, or with the reason why not. A repeat with the same request_id gets the first answer. */
 export function createSession(context: SessionContext) {
-  return async (request: CreateSessionRequest): Promise<CreateSessionResponse> => {
-    const session = newSession(request);
+  return async (request: CreateSessionRequest, peer: Peer): Promise<CreateSessionResponse> => {
+    const session = newSession(request, peer);
     if (request.validateOnly) return validate(context, session);
     const bytes = CreateSessionRequest.encode(request).finish();
-    return context.replies.once(request.requestId, bytes, async () => {
+    return context.replies.once(peer.owner, request.requestId, bytes, async () => {
       const record = await inSession(context.sessions.create(session));
-      return { session: await record.withStats(SessionView.BASIC) };
+      return { session: await record.withStats() };
     });
   };
 }
 
-function newSession({ session, sessionId: id }: CreateSessionRequest): NewSession {
+function newSession({ session, sessionId: id }: CreateSessionRequest, { owner }: Peer): NewSession {
   if (id !== "") checkSessionId(id, "session_id");
   const labels = session?.labels ?? {};
   checkLabels(labels, "session.labels");
   const fields = {
+    owner,
     displayName: session?.displayName ?? "",
     labels,
     spec: session?.spec ?? SessionSpec.fromPartial({}),
@@ -30,10 +32,12 @@ function newSession({ session, sessionId: id }: CreateSessionRequest): NewSessio
   return id === "" ? fields : { ...fields, id };
 }
 
-/** The same checks as for a session that is to run; nothing is attached and nothing is kept. */
+/** The same checks as for a session that is to run, its programs loaded and verified; nothing is attached and nothing is kept. */
 async function validate({ collector }: SessionContext, session: NewSession): Promise<CreateSessionResponse> {
   const spec = Buffer.from(SessionSpec.encode(session.spec).finish());
-  const effectiveSpec = SessionSpec.decode(await inSession(collector.check(spec)));
+  const { effectiveSpec, stats } = Session.decode(await inSession(collector.verify(spec)));
   const { displayName, labels } = session;
-  return { session: Session.fromPartial({ displayName, labels: { ...labels }, spec: session.spec, effectiveSpec }) };
+  return {
+    session: Session.fromPartial({ displayName, labels: { ...labels }, spec: session.spec, effectiveSpec, stats }),
+  };
 }

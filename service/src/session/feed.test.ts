@@ -4,7 +4,7 @@ import { SessionFeed } from "./feed.js";
 import { SessionRecord } from "./record.js";
 
 const record = (id: string): SessionRecord =>
-  new SessionRecord(id, { displayName: "", labels: {}, spec: SessionSpec.fromPartial({}) });
+  new SessionRecord(id, { owner: "", displayName: "", labels: {}, spec: SessionSpec.fromPartial({}) });
 
 it("keeps the latest change of each name, in order", () => {
   const feed = new SessionFeed();

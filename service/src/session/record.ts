@@ -25,6 +25,8 @@ export interface StreamLifetime {
 export interface NewSession extends ClientFields {
   /** Undefined: the server chooses. */
   id?: string;
+  /** Whose it is, as in Session.owner. */
+  owner: string;
   /** Set for a session that lives as long as a stream. */
   stream?: StreamLifetime;
 }
@@ -35,6 +37,7 @@ type TimerName = "duration" | "idle" | "retain" | "linger";
 export class SessionRecord implements ClientFields {
   readonly id: string;
   readonly name: string;
+  readonly owner: string;
   readonly stream: StreamLifetime | undefined;
   readonly createdAt = Date.now();
   readonly timers = new Timers<TimerName>();
@@ -58,6 +61,7 @@ export class SessionRecord implements ClientFields {
   constructor(id: string, session: NewSession) {
     this.id = id;
     this.name = sessionName(id);
+    this.owner = session.owner;
     this.stream = session.stream;
     this.displayName = session.displayName;
     this.labels = session.labels;
@@ -91,6 +95,7 @@ export class SessionRecord implements ClientFields {
       labels: { ...this.labels },
       spec: this.spec,
       etag: etagOf(this),
+      owner: this.owner,
       state: this.state,
       stateReason: this.stateReason,
       createTime: timestamp(this.createdAt),
@@ -103,10 +108,10 @@ export class SessionRecord implements ClientFields {
   }
 
   /** Statistics of this moment; undefined while it starts, and once it is closed. */
-  async stats(): Promise<SessionStats | undefined> {
+  async stats(view = SessionView.BASIC): Promise<SessionStats | undefined> {
     if (this.handle === undefined) return undefined;
     try {
-      return SessionStats.decode(await this.handle.stats());
+      return SessionStats.decode(await this.handle.stats(view === SessionView.FULL));
     } catch (error) {
       // It may be deleted while a list of sessions is on its way.
       if (toFailure(error)?.reason === "CLOSED") return undefined;
@@ -115,13 +120,8 @@ export class SessionRecord implements ClientFields {
   }
 
   /** As a message with its statistics of this moment. */
-  async withStats(view: SessionView): Promise<Session> {
-    const stats = await this.stats();
-    if (view !== SessionView.FULL) {
-      for (const program of stats?.programs ?? []) {
-        Object.assign(program, { verifierLog: "", bytecode: Buffer.alloc(0) });
-      }
-    }
+  async withStats(view = SessionView.BASIC): Promise<Session> {
+    const stats = await this.stats(view);
     return { ...this.toMessage(), stats };
   }
 }

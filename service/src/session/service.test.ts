@@ -19,13 +19,14 @@ import { startTestServer, unary, type TestServer } from "../testing/test-server.
 let server: TestServer;
 
 beforeEach(async () => {
-  server = await startTestServer({ maxSessions: "3" });
+  server = await startTestServer({ maxSessions: "3", maxTotalHistoryBytes: "96MiB", maxHistoryBytes: "64MiB" });
 });
 afterEach(async () => {
   vi.useRealTimers();
   await server.stop();
 });
 
+const bounded = (mebibytes: number) => ({ ...tcp, limits: { historyBytes: BigInt(mebibytes) * 1_048_576n } });
 const tcp = { probes: [{ kind: { $case: "tcp" as const, value: {} } }] };
 
 type Create = Parameters<typeof CreateSessionRequest.fromPartial>[0];
@@ -65,6 +66,7 @@ describe("CreateSession", () => {
       name: "sessions/edge",
       displayName: "Edge",
       labels: { team: "net" },
+      owner: "uid:1000",
       state: SessionState.RUNNING,
       stopReason: StopReason.UNSPECIFIED,
       stats: { kernelMemoryBytes: 4096n },
@@ -94,9 +96,27 @@ describe("CreateSession", () => {
       code: status.ALREADY_EXISTS,
       reason: "SESSION_EXISTS",
     });
-    await create();
-    await create();
+    await create({ session: { spec: bounded(1) } });
+    await create({ session: { spec: bounded(1) } });
     expect(await failure(create())).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: "SESSION_LIMIT" });
+  });
+
+  it("refuses more history than all sessions may keep together, on update as well", async () => {
+    const refused = { code: status.RESOURCE_EXHAUSTED, reason: "HISTORY_LIMIT" };
+    // Clamped to 64 MiB, which leaves 32.
+    await create({ sessionId: "a", session: { spec: bounded(10_000) } });
+    await create({ sessionId: "b", session: { spec: bounded(16) } });
+    expect(await failure(create())).toMatchObject(refused);
+    const update = (mebibytes: number) => {
+      const session = Session.fromPartial({ name: "sessions/b", spec: bounded(mebibytes) });
+      return unary((done) =>
+        server.sessions.updateSession({ session, updateMask: ["spec.limits.history_bytes"] }, done),
+      );
+    };
+    expect(await failure(update(33))).toMatchObject(refused);
+    await update(32);
+    await remove("sessions/a", true);
+    await create();
   });
 
   it("keeps nothing of a session that the collector refuses, and names the field as the client sent it", async () => {
@@ -126,6 +146,7 @@ describe("CreateSession", () => {
       name: "",
       state: SessionState.UNSPECIFIED,
       effectiveSpec: { limits: { retain: { seconds: 600n } } },
+      stats: { programs: [{ verifiedInstructions: 7 }] },
     });
     expect(server.collector.sessions.size).toBe(0);
     expect(await failure(create({ validateOnly: true, session: {} }))).toMatchObject({
@@ -151,6 +172,23 @@ describe("GetSession", () => {
     ["sessions/nothing", status.NOT_FOUND, "SESSION_NOT_FOUND"],
   ])("refuses %j", async (name, code, reason) => {
     expect(await failure(get(name))).toMatchObject({ code, reason });
+  });
+
+  it("has the bytecode in the full view only", async () => {
+    await create({ sessionId: "a" });
+    const bytecode = async (view: SessionView): Promise<number | undefined> => {
+      const { session } = await unary<{ session: Session | undefined }>((done) =>
+        server.sessions.getSession({ name: "sessions/a", view }, done),
+      );
+      return session?.stats?.programs[0]?.bytecode.length;
+    };
+    expect(await bytecode(SessionView.UNSPECIFIED)).toBe(0);
+    expect(await bytecode(SessionView.BASIC)).toBe(0);
+    expect(await bytecode(SessionView.FULL)).toBe(8);
+    expect(await failure(bytecode(SessionView.UNRECOGNIZED))).toMatchObject({
+      reason: "FIELD_INVALID",
+      fields: ["view"],
+    });
   });
 });
 
@@ -181,6 +219,8 @@ describe("ListSessions", () => {
     vi.spyOn(handle, "stats").mockRejectedValue(addonError("FAILED_PRECONDITION", "CLOSED", "session", "is closed"));
     expect(await names({})).toHaveLength(3);
     expect(await failure(list({ pageSize: -1 }))).toMatchObject({ fields: ["page_size"] });
+    const states = [SessionState.RUNNING, SessionState.UNRECOGNIZED];
+    expect(await failure(list({ states }))).toMatchObject({ reason: "FIELD_INVALID", fields: ["states[1]"] });
   });
 });
 
@@ -201,6 +241,29 @@ describe("StopSession and DeleteSession", () => {
     expect(await failure(remove("sessions/a", true, "old"))).toMatchObject({ code: status.ABORTED });
     await stop("sessions/a", etag);
     await remove("sessions/a", false, etag);
+  });
+
+  it("does not leave a session RUNNING that could not be stopped", async () => {
+    await create({ sessionId: "a" });
+    const handle = server.collector.sessions.get("a") ?? expect.fail();
+    vi.spyOn(handle, "stop").mockRejectedValue(new Error("secret"));
+    expect(await failure(stop("sessions/a"))).toMatchObject({ code: status.INTERNAL, reason: "INTERNAL" });
+    expect(await get("sessions/a")).toMatchObject({
+      state: SessionState.FAILED,
+      stateReason: "it could not be stopped in good order",
+      stopReason: StopReason.REQUESTED,
+    });
+    await remove("sessions/a");
+    expect(handle.closed).toBe(true);
+  });
+
+  it("frees a session whose stop fails while it is deleted", async () => {
+    await create({ sessionId: "a" });
+    const handle = server.collector.sessions.get("a") ?? expect.fail();
+    vi.spyOn(handle, "stop").mockRejectedValue(new Error("secret"));
+    expect(await failure(remove("sessions/a", true))).toMatchObject({ code: status.INTERNAL });
+    expect(handle.closed).toBe(true);
+    expect(await failure(get("sessions/a"))).toMatchObject({ code: status.NOT_FOUND });
   });
 
   it("deletes a running session only with force", async () => {

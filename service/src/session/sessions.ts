@@ -4,6 +4,7 @@ import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
 import { drainingFailure } from "../rpc/context.js";
 import { SessionFeed } from "./feed.js";
+import { checkHistory, type HistoryBounds } from "./history.js";
 import { chooseSessionId, sessionId, sessionName } from "./name.js";
 import { SessionRecord, type NewSession } from "./record.js";
 
@@ -13,6 +14,7 @@ export interface SessionsOptions {
   log: Logger;
   /** How many may exist at once. */
   limit: number;
+  history: HistoryBounds;
 }
 
 /** Every session of this host, running or still readable, and what ends them. */
@@ -22,13 +24,15 @@ export class Sessions {
   readonly #collector: Collector;
   readonly #log: Logger;
   readonly #limit: number;
+  readonly #history: HistoryBounds;
   #samplesOfGone = 0n;
   #closed = false;
 
-  constructor({ collector, log, limit }: SessionsOptions) {
+  constructor({ collector, log, limit, history }: SessionsOptions) {
     this.#collector = collector;
     this.#log = log;
     this.#limit = limit;
+    this.#history = history;
   }
 
   get count(): number {
@@ -53,6 +57,16 @@ export class Sessions {
     return record;
   }
 
+  /** @param own the session that the spec is a new one of @throws Failure HISTORY_LIMIT */
+  checkHistory(spec: SessionSpec, own?: SessionRecord): void {
+    const others = [...this.#records.values()].filter((record) => record !== own);
+    checkHistory(
+      spec,
+      others.map((record) => record.spec),
+      this.#history,
+    );
+  }
+
   /** Attaches a session. When that fails nothing of it stays. */
   async create(session: NewSession): Promise<SessionRecord> {
     const id = session.id ?? chooseSessionId((id) => this.#records.has(id));
@@ -64,6 +78,7 @@ export class Sessions {
       const description = `at most ${this.#limit} sessions exist at once; delete one that is stopped`;
       throw Failure.of("SESSION_LIMIT", description, { quota: [{ subject: "sessions", description }] });
     }
+    this.checkHistory(session.spec);
     const record = new SessionRecord(id, session);
     this.#records.set(id, record);
     this.feed.changed(record);
@@ -85,11 +100,14 @@ export class Sessions {
   /** Stops a session if it runs, and forgets it. Idempotent. */
   async remove(record: SessionRecord, why: StopReason): Promise<void> {
     await record.lock.run(async () => {
-      await this.#end(record, SessionState.STOPPED, why);
-      record.timers.clearAll();
-      if (this.#records.get(record.id) === record) this.#samplesOfGone += await delivered(record);
-      record.handle?.close();
-      this.#forget(record);
+      try {
+        await this.#end(record, SessionState.STOPPED, why);
+        if (this.#records.get(record.id) === record) this.#samplesOfGone += await delivered(record);
+      } finally {
+        record.timers.clearAll();
+        record.handle?.close();
+        this.#forget(record);
+      }
     });
   }
 
@@ -165,15 +183,30 @@ export class Sessions {
   async #end(record: SessionRecord, state: SessionState, why: StopReason, reason = ""): Promise<void> {
     if (!record.running) return;
     const failed = state === SessionState.FAILED;
-    await record.handle?.stop(failed ? EndReason.SESSION_FAILED : EndReason.SESSION_STOPPED);
-    Object.assign(record, { state, stateReason: reason, stopReason: why, endedAt: Date.now() });
+    try {
+      await record.handle?.stop(failed ? EndReason.SESSION_FAILED : EndReason.SESSION_STOPPED);
+      Object.assign(record, { state, stateReason: reason });
+    } catch (error) {
+      // Whoever asked hears of it; to everybody else it must not look as if it still ran.
+      Object.assign(record, { state: SessionState.FAILED, stateReason: "it could not be stopped in good order" });
+      throw error;
+    } finally {
+      this.#ended(record, why);
+    }
+  }
+
+  #ended(record: SessionRecord, why: StopReason): void {
+    Object.assign(record, { stopReason: why, endedAt: Date.now() });
     record.timers.clearAll();
     const retainMs = record.limitMs("retain") ?? 0;
     record.timers.set("retain", retainMs, () => {
       this.#inBackground(this.remove(record, why), record);
     });
     this.feed.changed(record);
-    this.#log.info({ session: record.name, why: StopReason[why] }, `${record.name} ended`);
+    this.#log.info(
+      { session: record.name, state: SessionState[record.state], why: StopReason[why] },
+      `${record.name} ended`,
+    );
   }
 
   /** Takes over what the collector itself decides: a limit of the session, a part that no longer works. */

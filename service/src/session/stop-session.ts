@@ -1,4 +1,4 @@
-import { SessionView, StopReason, type StopSessionRequest, type StopSessionResponse } from "@latscope/proto";
+import { StopReason, type StopSessionRequest, type StopSessionResponse } from "@latscope/proto";
 import type { SessionContext } from "./context.js";
 import { checkEtag } from "./etag.js";
 
@@ -8,6 +8,6 @@ export function stopSession({ sessions }: SessionContext) {
     const record = sessions.get(name, "name");
     checkEtag(etag, record);
     await sessions.stop(record, StopReason.REQUESTED);
-    return { session: await record.withStats(SessionView.BASIC) };
+    return { session: await record.withStats() };
   };
 }

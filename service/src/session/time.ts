@@ -6,6 +6,10 @@ export function timestamp(milliseconds: number): Timestamp {
   return { seconds: BigInt(seconds), nanos: Math.round((milliseconds - seconds * 1000) * 1_000_000) };
 }
 
+export function duration(milliseconds: number): Duration {
+  return timestamp(milliseconds);
+}
+
 /** In whole milliseconds, rounded up: a timer never fires early. */
 export function milliseconds({ seconds, nanos }: Duration): number {
   return Number(seconds) * 1000 + Math.ceil(nanos / 1_000_000);

@@ -1,4 +1,4 @@
-import { SessionSpec, SessionView, type UpdateSessionRequest, type UpdateSessionResponse } from "@latscope/proto";
+import { SessionSpec, type UpdateSessionRequest, type UpdateSessionResponse } from "@latscope/proto";
 import { Failure } from "../failure/failure.js";
 import { inSession } from "../failure/from-addon.js";
 import type { SessionContext } from "./context.js";
@@ -18,6 +18,7 @@ export function updateSession({ sessions }: SessionContext) {
       checkLabels(next.labels, "session.labels");
       if (touchesSpec(paths)) {
         if (!record.running || record.handle === undefined) throw stopped(record.name);
+        sessions.checkHistory(next.spec, record);
         const spec = Buffer.from(SessionSpec.encode(next.spec).finish());
         record.effectiveSpec = SessionSpec.decode(await inSession(record.handle.update(spec)));
       }
@@ -28,7 +29,7 @@ export function updateSession({ sessions }: SessionContext) {
       sessions.armIdle(record);
       sessions.feed.changed(record);
     });
-    return { session: await record.withStats(SessionView.BASIC) };
+    return { session: await record.withStats() };
   };
 }
 

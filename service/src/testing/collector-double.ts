@@ -23,6 +23,7 @@ export function addonError(status: string, reason: string, field: string, descri
     quota: [],
     metadata: {},
     retryAfterMs: null,
+    log: null,
   };
   return Object.assign(new Error(JSON.stringify(message)), { code: reason });
 }
@@ -45,12 +46,11 @@ export class CollectorDouble implements Collector {
     return Promise.resolve(Buffer.from(HostStatus.encode(status).finish()));
   }
 
-  async check(spec: Buffer): Promise<Buffer> {
+  async verify(spec: Buffer): Promise<Buffer> {
     await Promise.resolve();
-    const decoded = SessionSpec.decode(spec);
-    if (decoded.probes.length === 0) throw addonError("INVALID_ARGUMENT", "FIELD_REQUIRED", "spec.probes", "is empty");
-    const limits = { ...decoded.limits, retain: decoded.limits?.retain ?? { seconds: 600n } };
-    return Buffer.from(SessionSpec.encode(SessionSpec.fromPartial({ ...decoded, limits })).finish());
+    const effectiveSpec = SessionSpec.decode(checkedSpec(spec));
+    const stats = { programs: [{ name: "double", verifiedInstructions: 7 }] };
+    return Buffer.from(Session.encode(Session.fromPartial({ effectiveSpec, stats })).finish());
   }
 
   checkReader(request: Buffer): void {
@@ -58,7 +58,8 @@ export class CollectorDouble implements Collector {
   }
 
   async start(id: string, spec: Buffer): Promise<SessionDouble> {
-    const session = new SessionDouble(await this.check(spec));
+    await Promise.resolve();
+    const session = new SessionDouble(checkedSpec(spec));
     this.sessions.set(id, session);
     return session;
   }
@@ -66,6 +67,13 @@ export class CollectorDouble implements Collector {
   close(): void {
     this.closed = true;
   }
+}
+
+function checkedSpec(spec: Buffer): Buffer {
+  const decoded = SessionSpec.decode(spec);
+  if (decoded.probes.length === 0) throw addonError("INVALID_ARGUMENT", "FIELD_REQUIRED", "spec.probes", "is empty");
+  const limits = { ...decoded.limits, retain: decoded.limits?.retain ?? { seconds: 600n } };
+  return Buffer.from(SessionSpec.encode(SessionSpec.fromPartial({ ...decoded, limits })).finish());
 }
 
 export class SessionDouble implements SessionHandle {
@@ -88,12 +96,10 @@ export class SessionDouble implements SessionHandle {
     return Buffer.from(Session.encode(Session.fromPartial({ state: SessionState.RUNNING, probeStatuses })).finish());
   }
 
-  stats(): Promise<Buffer> {
-    return Promise.resolve(
-      Buffer.from(
-        SessionStats.encode(SessionStats.fromPartial({ kernelMemoryBytes: 4096n, totals: { delivered: 7n } })).finish(),
-      ),
-    );
+  stats(withBytecode: boolean): Promise<Buffer> {
+    const programs = [{ name: "double", ...(withBytecode ? { bytecode: Buffer.alloc(8) } : {}) }];
+    const stats = SessionStats.fromPartial({ kernelMemoryBytes: 4096n, totals: { delivered: 7n }, programs });
+    return Promise.resolve(Buffer.from(SessionStats.encode(stats).finish()));
   }
 
   update(spec: Buffer): Promise<Buffer> {

@@ -24,6 +24,12 @@ pub trait Engine: Send + Sync {
     /// All violations at once, with the path of each field.
     fn check(&self, spec: &CompiledSpec) -> Result<(), Failure>;
 
+    /// Loads and verifies the programs that a session takes, which stay loaded; attaches nothing.
+    ///
+    /// # Errors
+    /// As [`Engine::check`], and what the kernel refuses.
+    fn load(&self, spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure>;
+
     /// Attaches a session; its samples and losses go to `log` until the attachment is stopped.
     ///
     /// # Errors

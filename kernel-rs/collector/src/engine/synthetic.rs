@@ -140,6 +140,10 @@ impl Engine for Synthetic {
         Ok(())
     }
 
+    fn load(&self, _spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure> {
+        Ok(Vec::new())
+    }
+
     fn start(
         &self,
         spec: &CompiledSpec,

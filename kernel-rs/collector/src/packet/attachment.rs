@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{engine::State, object::Hook, waiting::Outside};
+use super::{engine::State, interface, object::Hook, waiting::Outside};
 use crate::{
-    bpf,
     engine::Attachment,
     failure::Failure,
     histogram::Histogram,
     metric::{self, EngineKind},
+    program,
     proto::{Capability, Group, ProbeStatus, ProgramStats, Totals},
     spec::CompiledSpec,
 };
@@ -60,7 +60,10 @@ impl Attachment for PacketAttachment {
         self.state
             .lock()
             .as_ref()
-            .map(|state| programs(state, self.id))
+            .map(|state| {
+                let shared = state.members.keys().any(|other| *other != self.id);
+                programs(state, &serving(state, self.id), shared)
+            })
             .unwrap_or_default()
     }
 
@@ -115,31 +118,39 @@ fn totals(state: &mut State, id: u64) -> Result<Totals, Failure> {
     Ok(member.totals(&classes, &counters, &group))
 }
 
-fn programs(state: &State, id: u64) -> Vec<ProgramStats> {
-    let shared = state.members.keys().any(|other| *other != id);
-    state
-        .object
-        .loaded()
+/// What those of the programs are that are loaded.
+pub(super) fn programs(state: &State, hooks: &[Hook], shared: bool) -> Vec<ProgramStats> {
+    let loaded = state.object.loaded();
+    loaded
+        .filter(|(hook, ..)| hooks.contains(hook))
         .filter_map(|(hook, load_time, program)| {
-            let info = program.info().ok()?;
-            let statistics_on = info.run_count() > 0;
-            Some(ProgramStats {
-                name: hook.program().into(),
-                r#type: "sched_cls".into(),
+            let own = program::Own {
+                name: hook.program(),
+                kind: "sched_cls",
                 attached_to: places(state, hook),
-                program_id: info.id(),
-                tag: format!("{:016x}", info.tag().swap_bytes()),
-                bytecode_bytes: info.size_translated().unwrap_or_default(),
-                jited_bytes: info.size_jitted(),
-                verified_instructions: info.verified_instruction_count().unwrap_or_default(),
-                run_count: statistics_on.then(|| info.run_count()),
-                run_time_ns: statistics_on.then(|| info.run_time().as_nanos() as u64),
                 shared,
-                load_time: prost_types::Duration::try_from(load_time).ok(),
-                map_bytes: bpf::map_bytes(program.info()),
-                ..ProgramStats::default()
-            })
+                load_time,
+            };
+            Some(program::stats(own, program.info().ok()?))
         })
+        .collect()
+}
+
+/// Programs of the interfaces that a session looks at.
+fn serving(state: &State, id: u64) -> Vec<Hook> {
+    let Some(member) = state.members.get(&id) else {
+        return Vec::new();
+    };
+    let attached: Vec<_> = state
+        .attached
+        .values()
+        .map(|it| &it.interface)
+        .cloned()
+        .collect();
+    let looked_at = interface::matching(&attached, &member.spec.interfaces);
+    Hook::ALL
+        .into_iter()
+        .filter(|hook| looked_at.iter().any(|it| it.raw == hook.raw))
         .collect()
 }
 

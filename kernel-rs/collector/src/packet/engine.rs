@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 
 use super::{
     attach::{self, Attached},
-    attachment::PacketAttachment,
+    attachment::{self, PacketAttachment},
     books::{Books, Change},
     capability,
     interface::{self, Interface},
     lane::{self, Lane},
     monitor::Monitor,
-    object::{Clock, Object},
+    object::{Clock, Hook, Object},
     plan::{self, Placed},
     routes::Routes,
     session::{Member, Receiver, View},
@@ -27,7 +27,7 @@ use crate::{
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
     log::SessionLog,
-    proto::Capability,
+    proto::{Capability, ProgramStats},
     ring::Reader,
     spec::CompiledSpec,
 };
@@ -59,6 +59,27 @@ impl Engine for PacketEngine {
         interface::chosen(&interface::list()?, &spec.interfaces)?;
         lane::of(spec)?;
         Ok(())
+    }
+
+    fn load(&self, spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure> {
+        let interfaces = interface::list()?;
+        lane::of(spec)?;
+        interface::chosen(&interfaces, &spec.interfaces)?;
+        let mut state = self.state.lock();
+        let state = open(&mut state, &self.state)?;
+        let looked_at = interface::matching(&interfaces, &spec.interfaces);
+        let wanted: Vec<Hook> = Hook::ALL
+            .into_iter()
+            .filter(|hook| looked_at.iter().any(|it| it.raw == hook.raw))
+            .collect();
+        for hook in &wanted {
+            state.object.program(*hook)?;
+        }
+        Ok(attachment::programs(
+            state,
+            &wanted,
+            !state.members.is_empty(),
+        ))
     }
 
     fn start(

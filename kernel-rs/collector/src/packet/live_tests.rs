@@ -429,3 +429,63 @@ fn sessions_come_and_go_without_a_trace() {
         assert!(open() < before + 40, "{before} {}", open());
     });
 }
+
+#[test]
+fn verifying_loads_the_programs_and_attaches_nothing() {
+    alone(|| {
+        let collector = collector();
+        let (checked, programs) = collector.verify(&tcp_spec(None)).unwrap();
+        assert_eq!(
+            checked.effective.limits.unwrap().history_bytes,
+            Some(32 << 20)
+        );
+        let names: Vec<&str> = programs.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["latscope_in", "latscope_out"]);
+        for program in &programs {
+            assert_eq!((program.attached_to.as_str(), program.shared), ("", false));
+            assert_eq!(program.r#type, "sched_cls");
+            assert!(program.verified_instructions > 1_000, "{program:?}");
+            assert!(program.bytecode_bytes > 1_000 && program.jited_bytes > 1_000);
+            assert!(program.load_time.unwrap().nanos > 0 && program.map_bytes > 1 << 20);
+        }
+        let unknown = SessionSpec {
+            interfaces: vec!["nowhere0".into()],
+            ..tcp_spec(None)
+        };
+        let failure = collector.verify(&unknown).unwrap_err();
+        assert_eq!(failure.violations()[0].field, "spec.interfaces[0]");
+    });
+}
+
+#[test]
+fn the_road_of_each_program_is_told() {
+    alone(|| {
+        let collector = collector();
+        let session = collector.start(&tcp_spec(None)).unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        talk(&server, 10);
+        let short = session.stats().unwrap();
+        let whole = session.full_stats().unwrap();
+        assert_eq!(short.programs.len(), 2);
+        for (short, whole) in short.programs.iter().zip(&whole.programs) {
+            assert_eq!(short.program_id, whole.program_id);
+            assert!(short.bytecode.is_empty());
+            assert_eq!(whole.bytecode.len(), whole.bytecode_bytes as usize);
+            // Every program ends by returning, which is not always its last instruction.
+            assert!(whole.bytecode.chunks(8).any(|it| it[0] == 0x95));
+            // Each of 10 rounds passes in both directions.
+            assert!(short.run_count.unwrap() >= 20 && short.run_time_ns.unwrap() > 0);
+            assert!(
+                short.attached_to.ends_with("gress: lo"),
+                "{}",
+                short.attached_to
+            );
+        }
+        let status = collector.status().unwrap();
+        let bpf = status.bpf_time.unwrap();
+        assert!(bpf.seconds > 0 || bpf.nanos > 0);
+        assert!(status.kernel_memory_bytes >= short.kernel_memory_bytes);
+        assert!(short.kernel_memory_bytes > 1 << 20);
+        session.close();
+    });
+}

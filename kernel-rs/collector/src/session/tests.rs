@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::{
     histogram::Histogram,
-    proto::{Group, Probe, TcpProbe, UdpProbe, probe::Kind},
+    proto::{Group, Probe, ProgramStats, TcpProbe, UdpProbe, probe::Kind},
     spec::CompiledSpec,
 };
 
@@ -31,6 +31,10 @@ impl Engine for Double {
 
     fn check(&self, _spec: &CompiledSpec) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn load(&self, _spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure> {
+        Ok(Vec::new())
     }
 
     fn start(
@@ -64,7 +68,7 @@ impl Attachment for Attached {
         Ok(Vec::new())
     }
 
-    fn programs(&self) -> Vec<crate::proto::ProgramStats> {
+    fn programs(&self) -> Vec<ProgramStats> {
         Vec::new()
     }
 
@@ -105,7 +109,10 @@ fn what_one_engine_cannot_do_here_leaves_the_others_part() {
     );
     let session = start(&[(EngineKind::Span, &able), (EngineKind::Packet, &unable)]).unwrap();
     let (probes, state, reason) = session.probes();
-    assert_eq!((state, &*reason), (SessionState::Degraded, "not here"));
+    assert_eq!(
+        (state, &*reason),
+        (SessionState::Degraded, "spec.probes[0]: not here")
+    );
     let fates: Vec<_> = probes.iter().map(|it| (it.probe, it.attached)).collect();
     assert_eq!(fates, [(0, false), (1, false)]);
     assert_eq!(session.totals().measured, 3);

@@ -1,14 +1,12 @@
 //! Checks what becomes of latencies.
 
-use super::{compiled::Collection, time, violations::Violations};
+use super::{bounds::Bounds, compiled::Collection, time, violations::Violations};
 use crate::{
     failure::Reason,
     metric,
     proto::{self, GroupBy},
 };
 
-/// Cap on individual samples per second and CPU where the client sets none.
-const SAMPLES_PER_SECOND: u32 = 50_000;
 const IPV4_PREFIX: u32 = 24;
 const IPV6_PREFIX: u32 = 48;
 const GROUPS: u32 = 1024;
@@ -18,6 +16,7 @@ const GROUPS_MAX: u32 = 65_536;
 pub(crate) fn compile(
     collection: &proto::Collection,
     metrics: u32,
+    bounds: &Bounds,
     path: &str,
     violations: &mut Violations,
 ) -> Collection {
@@ -30,7 +29,7 @@ pub(crate) fn compile(
         sample_min_latency,
         max_groups,
     } = collection;
-    let mut bounded = |name: &str, value: u32, default: u32, most: u32| {
+    let mut within = |name: &str, value: u32, default: u32, most: u32| {
         if value > most {
             violations.add(
                 Reason::FieldInvalid,
@@ -41,10 +40,10 @@ pub(crate) fn compile(
         if value == 0 { default } else { value.min(most) }
     };
     let ipv4_prefix_length =
-        bounded("ipv4_prefix_length", *ipv4_prefix_length, IPV4_PREFIX, 32) as u8;
+        within("ipv4_prefix_length", *ipv4_prefix_length, IPV4_PREFIX, 32) as u8;
     let ipv6_prefix_length =
-        bounded("ipv6_prefix_length", *ipv6_prefix_length, IPV6_PREFIX, 128) as u8;
-    let max_groups = bounded("max_groups", *max_groups, GROUPS, GROUPS_MAX);
+        within("ipv6_prefix_length", *ipv6_prefix_length, IPV6_PREFIX, 128) as u8;
+    let max_groups = within("max_groups", *max_groups, GROUPS, GROUPS_MAX);
     let sample_min_latency_ns = sample_min_latency
         .as_ref()
         .and_then(|it| {
@@ -68,7 +67,7 @@ pub(crate) fn compile(
         ));
     }
     Collection {
-        max_samples_per_second: max_samples_per_second.unwrap_or(SAMPLES_PER_SECOND),
+        max_samples_per_second: bounds.cap(*max_samples_per_second),
         histograms_only: *histograms_only,
         group_by: keys,
         ipv4_prefix_length,

@@ -1,23 +1,15 @@
 //! Checks when a session ends and how much of it is kept.
 
-use super::{compiled::Limits, time, violations::Violations};
+use super::{bounds::Bounds, compiled::Limits, time, violations::Violations};
 use crate::{failure::Reason, proto};
 
-const SECOND_NS: u64 = 1_000_000_000;
-/// A session that nobody reads ends after so long, where neither client nor server says otherwise.
-const IDLE_TIMEOUT_NS: u64 = 600 * SECOND_NS;
-/// Results are kept so long, where neither client nor server says otherwise.
-const RETAIN_NS: u64 = 600 * SECOND_NS;
-/// Samples are kept in so many bytes, where neither client nor server says otherwise.
-const HISTORY_BYTES: u64 = 32 << 20;
-
-/// Longest that a session waits for a reader, and that its results are kept; what is asked beyond is clamped.
-const WAIT_MAX_NS: u64 = 24 * 3600 * SECOND_NS;
-/// Most bytes of samples that a session keeps; what is asked beyond is clamped.
-const HISTORY_BYTES_MAX: u64 = 256 << 20;
-
-/// Checks `spec.limits`, and clamps them: whoever may open sessions must not be able to exhaust the host.
-pub(crate) fn compile(limits: &proto::Limits, path: &str, violations: &mut Violations) -> Limits {
+/// Checks `spec.limits`, and clamps them to what the host grants.
+pub(crate) fn compile(
+    limits: &proto::Limits,
+    bounds: &Bounds,
+    path: &str,
+    violations: &mut Violations,
+) -> Limits {
     let proto::Limits {
         duration,
         max_samples,
@@ -37,7 +29,7 @@ pub(crate) fn compile(limits: &proto::Limits, path: &str, violations: &mut Viola
         violations.take(Reason::DurationInvalid, format!("{path}.{name}"), result)
     };
     let duration_ns = positive("duration", duration);
-    let idle_timeout_ns = positive("idle_timeout", idle_timeout).unwrap_or(IDLE_TIMEOUT_NS);
+    let idle_timeout_ns = positive("idle_timeout", idle_timeout).unwrap_or(bounds.idle_timeout_ns);
     let retain_ns = retain
         .as_ref()
         .and_then(|it| {
@@ -47,15 +39,15 @@ pub(crate) fn compile(limits: &proto::Limits, path: &str, violations: &mut Viola
                 time::duration_ns(it),
             )
         })
-        .unwrap_or(RETAIN_NS);
+        .unwrap_or(bounds.retain_ns);
     Limits {
-        duration_ns,
+        duration_ns: bounds.duration_ns(duration_ns),
         max_samples: *max_samples,
-        idle_timeout_ns: idle_timeout_ns.min(WAIT_MAX_NS),
-        retain_ns: retain_ns.min(WAIT_MAX_NS),
+        idle_timeout_ns: idle_timeout_ns.min(bounds.idle_timeout_max_ns),
+        retain_ns: retain_ns.min(bounds.retain_max_ns),
         history_bytes: history_bytes
-            .unwrap_or(HISTORY_BYTES)
-            .min(HISTORY_BYTES_MAX),
+            .unwrap_or(bounds.history_bytes)
+            .min(bounds.history_bytes_max),
     }
 }
 

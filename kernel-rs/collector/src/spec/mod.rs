@@ -1,5 +1,6 @@
 //! Checks what a client asks for and turns it into what engines and readers want.
 
+mod bounds;
 pub mod cidr;
 pub(crate) mod clause;
 mod collection;
@@ -13,6 +14,7 @@ pub(crate) mod violations;
 use interface::InterfacePattern;
 use violations::Violations;
 
+pub use bounds::Bounds;
 pub use compiled::CompiledSpec;
 
 use crate::{
@@ -35,14 +37,24 @@ pub struct Checked {
     pub effective: SessionSpec,
     /// For engines.
     pub compiled: CompiledSpec,
+    /// What the host granted.
+    pub bounds: Bounds,
 }
 
-/// Checks every field of a spec, whatever the host.
+/// As [`check_within`], within the bounds that hold where nobody configured others.
+///
+/// # Errors
+/// Those of [`check_within`].
+pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
+    check_within(spec, Bounds::default())
+}
+
+/// Checks every field of a spec, whatever the host, and fills in and clamps what it asks for.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with a violation for each wrong field; with nothing wrong, `UNIMPLEMENTED` with a violation for each
 /// metric that this build does not measure and each option it would ignore. Paths begin with `spec.`.
-pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
+pub fn check_within(spec: &SessionSpec, bounds: Bounds) -> Result<Checked, Failure> {
     let mut violations = Violations::default();
     let probes = compile_probes(&spec.probes, &mut violations);
     let metrics = probes.iter().fold(0, |mask, it| mask | it.metrics);
@@ -75,11 +87,13 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
     let collection = collection::compile(
         &spec.collection.clone().unwrap_or_default(),
         metrics,
+        &bounds,
         "spec.collection",
         &mut violations,
     );
     let limits = limits::compile(
         &spec.limits.unwrap_or_default(),
+        &bounds,
         "spec.limits",
         &mut violations,
     );
@@ -111,6 +125,7 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
     Ok(Checked {
         effective: effective(spec, &compiled),
         compiled,
+        bounds,
     })
 }
 

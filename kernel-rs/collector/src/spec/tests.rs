@@ -49,6 +49,7 @@ fn a_bare_tcp_probe_gets_every_default() {
     let Checked {
         effective,
         compiled,
+        ..
     } = check(&spec_of(tcp())).unwrap();
     let built = [
         Metric::TcpHandshakeRemote,

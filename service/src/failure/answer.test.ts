@@ -1,0 +1,26 @@
+import { expect, it, vi } from "vitest";
+import type { Logger } from "../log/logger.js";
+import { detailsOf } from "../testing/status-details.js";
+import { answerTo } from "./answer.js";
+
+it("keeps the verifier's whole log for the service's own, and tells the client its tail", () => {
+  const failure = {
+    status: "FAILED_PRECONDITION",
+    reason: "PROGRAM_REFUSED",
+    message: "the kernel refused program a",
+    violations: [],
+    precondition: [],
+    quota: [],
+    metadata: { verifier_log_tail: "R5 !read_ok" },
+    retryAfterMs: null,
+    log: "0: (bf) r0 = r5\nR5 !read_ok",
+  };
+  const log = { debug: vi.fn(), warn: vi.fn(), error: vi.fn() };
+  const answer = answerTo(new Error(JSON.stringify(failure)), "/a/B", log as unknown as Logger);
+  expect(detailsOf(answer).ErrorInfo?.metadata).toEqual({ verifier_log_tail: "R5 !read_ok" });
+  expect(JSON.stringify([answer.message, answer.metadata.toJSON()])).not.toContain("(bf)");
+  expect(log.warn).toHaveBeenCalledWith(
+    { method: "/a/B", reason: "PROGRAM_REFUSED", more: failure.log },
+    "the kernel refused program a",
+  );
+});
