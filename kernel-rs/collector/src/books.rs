@@ -11,12 +11,19 @@ pub(crate) fn session(
     delivered: u64,
     beyond_limit: u64,
 ) -> Totals {
-    let mut totals = Totals {
-        delivered,
-        aggregated_only: beyond_limit,
-        ..Totals::default()
-    };
-    for engine in engines {
+    let mut totals = add(engines);
+    totals.delivered = delivered;
+    totals.aggregated_only += beyond_limit;
+    let accounted = delivered + totals.aggregated_only + lost(&totals);
+    totals.measured = totals.measured.max(accounted);
+    totals.in_flight = totals.measured - accounted;
+    totals
+}
+
+/// What several parts of a session counted: `measured`, `aggregated_only`, losses, refusals.
+pub(crate) fn add(parts: impl IntoIterator<Item = Totals>) -> Totals {
+    let mut totals = Totals::default();
+    for engine in parts {
         totals.measured += engine.measured;
         totals.aggregated_only += engine.aggregated_only;
         for loss in engine.losses {
@@ -33,9 +40,6 @@ pub(crate) fn session(
             }
         }
     }
-    let accounted = delivered + totals.aggregated_only + lost(&totals);
-    totals.measured = totals.measured.max(accounted);
-    totals.in_flight = totals.measured - accounted;
     totals
 }
 

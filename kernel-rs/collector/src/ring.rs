@@ -6,7 +6,11 @@
 
 use std::{
     os::fd::AsFd as _,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -35,6 +39,9 @@ const QUIET_TICK_MS: u16 = 1000;
 /// Records taken out of the ring at once.
 const BATCH: usize = 4096;
 
+/// Readers so far; logs tell them apart by it.
+static SOURCES: AtomicU64 = AtomicU64::new(1);
+
 /// Who gets what comes out of a ring; the engine changes it through [`Reader::route`].
 pub(crate) trait Routes: Send + Sync + 'static {
     /// A record, read.
@@ -55,6 +62,7 @@ pub(crate) struct Reader<R> {
     routes: Arc<RwLock<R>>,
     requests: Option<mpsc::Sender<Request>>,
     alarm: Arc<EventFd>,
+    source: u64,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -75,7 +83,9 @@ impl<R: Routes> Reader<R> {
         let alarm = Arc::new(alarm);
         let routes = Arc::new(RwLock::new(routes));
         let (requests, inbox) = mpsc::channel();
+        let source = SOURCES.fetch_add(1, Ordering::Relaxed);
         let mut loop_ = Loop {
+            source,
             ring,
             wake,
             alarm: alarm.clone(),
@@ -91,6 +101,7 @@ impl<R: Routes> Reader<R> {
             routes,
             requests: Some(requests),
             alarm,
+            source,
             thread: Some(thread),
         })
     }
@@ -99,6 +110,11 @@ impl<R: Routes> Reader<R> {
     pub(crate) fn route(&self, change: impl FnOnce(&mut R)) {
         change(&mut self.routes.write());
         let _ = self.alarm.write(1);
+    }
+
+    /// What logs know it by.
+    pub(crate) fn source(&self) -> u64 {
+        self.source
     }
 
     /// Returns once everything that was in the ring is in the logs.
@@ -124,6 +140,7 @@ impl<R> Drop for Reader<R> {
 }
 
 struct Loop<R: Routes> {
+    source: u64,
     ring: RingBuf<MapData>,
     wake: Array<MapData, u32>,
     alarm: Arc<EventFd>,
@@ -217,7 +234,7 @@ impl<R: Routes> Loop<R> {
 
     fn tell_quiet(&self, quiet: bool) {
         for log in self.routes.read().logs() {
-            log.set_quiet(quiet);
+            log.set_quiet(self.source, quiet);
         }
     }
 
@@ -225,7 +242,7 @@ impl<R: Routes> Loop<R> {
     fn tell_watermark(&self, monotonic_ns: u64) {
         let unix_ns = monotonic_ns.wrapping_add(wall_offset_ns());
         for log in self.routes.read().logs() {
-            log.set_watermark(unix_ns);
+            log.set_watermark(self.source, unix_ns);
         }
     }
 }

@@ -171,7 +171,7 @@ impl Engine for Synthetic {
                     let mut made = made.lock();
                     synthetic.append(&log, *made, due - *made, unix_ns, 0);
                     *made = due;
-                    log.set_watermark(unix_ns);
+                    log.set_watermark(0, unix_ns);
                 }
             })
         });

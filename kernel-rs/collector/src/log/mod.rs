@@ -8,10 +8,7 @@ pub(crate) mod history;
 mod keeper;
 pub(crate) mod loss;
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -33,8 +30,8 @@ use crate::{
 #[derive(Debug)]
 pub struct SessionLog {
     inner: Mutex<Inner>,
-    watermark_unix_ns: AtomicU64,
-    quiet: AtomicBool,
+    /// How far each reader of the kernel is.
+    sources: Mutex<Vec<Source>>,
     queue_bytes: u64,
     cache: Cache,
 }
@@ -58,6 +55,14 @@ struct Inner {
 struct Waiter {
     index: u64,
     notify: Arc<Notify>,
+}
+
+/// A reader of the kernel's rings that writes the log.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    id: u64,
+    watermark_unix_ns: u64,
+    quiet: bool,
 }
 
 /// What a reader at one position sees of the log.
@@ -102,8 +107,7 @@ impl SessionLog {
                 waiters: Vec::new(),
                 keepers: Vec::new(),
             }),
-            watermark_unix_ns: AtomicU64::new(0),
-            quiet: AtomicBool::new(false),
+            sources: Mutex::default(),
             queue_bytes,
             cache: Cache::default(),
         }
@@ -162,26 +166,55 @@ impl SessionLog {
         }
     }
 
-    /// Nothing that ended before this time (wall clock, nanoseconds since 1970) is still to come.
-    pub fn set_watermark(&self, unix_ns: u64) {
-        self.watermark_unix_ns.fetch_max(unix_ns, Ordering::Relaxed);
+    /// Nothing that ended before this time (wall clock, nanoseconds since 1970) is still to come from a source.
+    pub fn set_watermark(&self, source: u64, unix_ns: u64) {
+        self.source(source, |it| {
+            it.watermark_unix_ns = it.watermark_unix_ns.max(unix_ns);
+        });
     }
 
-    /// The engine sleeps until the kernel has something: what it has not been woken for did not happen.
-    pub fn set_quiet(&self, quiet: bool) {
-        self.quiet.store(quiet, Ordering::Relaxed);
+    /// A source sleeps until the kernel has something: what it has not been woken for did not happen.
+    pub fn set_quiet(&self, source: u64, quiet: bool) {
+        self.source(source, |it| it.quiet = quiet);
     }
 
-    /// Nothing that ended before is still to come; 0 = not known. While the engine sleeps it follows the clock, as far behind
-    /// as a wake-up may take.
+    /// Nothing will come from a source any more.
+    pub(crate) fn forget_source(&self, source: u64) {
+        self.sources.lock().retain(|it| it.id != source);
+    }
+
+    fn source(&self, id: u64, change: impl FnOnce(&mut Source)) {
+        let mut sources = self.sources.lock();
+        if let Some(source) = sources.iter_mut().find(|it| it.id == id) {
+            change(source);
+        } else {
+            let mut source = Source {
+                id,
+                watermark_unix_ns: 0,
+                quiet: false,
+            };
+            change(&mut source);
+            sources.push(source);
+        }
+    }
+
+    /// Nothing that ended before is still to come from any source; 0 = not known. While one sleeps it follows the clock, as far
+    /// behind as a wake-up may take.
     pub(crate) fn watermark(&self) -> u64 {
         const WAKE_UP_NS: u64 = 100_000_000;
-        let told = self.watermark_unix_ns.load(Ordering::Relaxed);
-        if told == 0 || !self.quiet.load(Ordering::Relaxed) {
-            return told;
-        }
-        let now = clock::wall_ns();
-        told.max(now.saturating_sub(WAKE_UP_NS))
+        let followed = clock::wall_ns().saturating_sub(WAKE_UP_NS);
+        let sources = self.sources.lock();
+        let of = |source: &Source| match *source {
+            Source {
+                quiet: true,
+                watermark_unix_ns: told @ 1..,
+                ..
+            } => told.max(followed),
+            Source {
+                watermark_unix_ns, ..
+            } => watermark_unix_ns,
+        };
+        sources.iter().map(of).min().unwrap_or(0)
     }
 
     /// Samples appended so far; the index of the next one.

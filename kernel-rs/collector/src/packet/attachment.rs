@@ -108,6 +108,9 @@ impl Drop for PacketAttachment {
 }
 
 fn totals(state: &mut State, id: u64) -> Result<Totals, Failure> {
+    if let Some(ended) = state.ended.get(&id) {
+        return Ok(ended.totals.clone());
+    }
     state.fold()?;
     let classes = state.classes()?;
     let counters = state.object.counters()?;
@@ -170,7 +173,10 @@ fn places(state: &State, hook: Hook) -> String {
     format!("{} {way}: {}", first.hook, names.join(", "))
 }
 
-fn probes(state: &State, id: u64) -> Vec<ProbeStatus> {
+pub(super) fn probes(state: &State, id: u64) -> Vec<ProbeStatus> {
+    if let Some(ended) = state.ended.get(&id) {
+        return ended.probes.clone();
+    }
     let Some(member) = state.members.get(&id) else {
         return Vec::new();
     };

@@ -24,6 +24,10 @@ pub(super) fn sample<'a, S: BuildHasher>(
     );
     Sample {
         time_unix_ns: sample.time_unix_ns.wrapping_add(offset),
+        flow: sample.flow.map(|flow| FlowView {
+            network_namespace: receiver.network_namespace,
+            ..flow
+        }),
         ..sample
     }
 }

@@ -16,10 +16,13 @@ use super::{
     interface::{self, Interface},
     lane::{self, Lane},
     monitor::Monitor,
+    namespace::{self, Id, Place},
     object::{Clock, Hook, Object},
     plan::{self, Placed},
+    presence::{self, Ended},
     routes::Routes,
     session::{Member, Receiver, View},
+    spanning::Spanning,
 };
 use crate::{
     bpf::grace,
@@ -32,11 +35,15 @@ use crate::{
     spec::CompiledSpec,
 };
 
-/// The packet engine of the namespace that the service runs in. Loads its programs with the first session and keeps them.
+/// The packet engine. In the namespace that the service runs in it loads its programs with the first session and keeps them; in
+/// another, for as long as sessions are held there.
 #[derive(Clone, Default)]
 pub struct PacketEngine {
-    state: Arc<Mutex<Option<State>>>,
+    state: Arc<Shared>,
+    abroad: Arc<Mutex<HashMap<Id, Weak<Shared>>>>,
 }
+
+type Shared = Mutex<Option<State>>;
 
 impl PacketEngine {
     /// An engine that has loaded nothing yet.
@@ -44,11 +51,26 @@ impl PacketEngine {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// The instance of a namespace.
+    fn instance(&self, place: Option<&Place>) -> Arc<Shared> {
+        let Some(place) = place else {
+            return self.state.clone();
+        };
+        let mut abroad = self.abroad.lock();
+        abroad.retain(|_, it| it.strong_count() > 0);
+        let known = abroad.get(&place.id).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let fresh = Arc::default();
+            abroad.insert(place.id, Arc::downgrade(&fresh));
+            fresh
+        })
+    }
 }
 
 impl Engine for PacketEngine {
     fn capabilities(&self) -> Vec<Capability> {
-        let outcome = match open(&mut self.state.lock(), &self.state) {
+        let outcome = match open(&mut self.state.lock(), &self.state, None) {
             Ok(state) => capability::tried(&mut state.object),
             Err(failure) => Err(failure.message().to_owned()),
         };
@@ -56,18 +78,14 @@ impl Engine for PacketEngine {
     }
 
     fn check(&self, spec: &CompiledSpec) -> Result<(), Failure> {
-        interface::chosen(&interface::list()?, &spec.interfaces)?;
-        lane::of(spec)?;
-        Ok(())
+        looked_at(&namespace::places(spec)?, spec).map(drop)
     }
 
     fn load(&self, spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure> {
-        let interfaces = interface::list()?;
-        lane::of(spec)?;
-        interface::chosen(&interfaces, &spec.interfaces)?;
+        let looked_at = looked_at(&namespace::places(spec)?, spec)?;
+        // The programs are the same everywhere.
         let mut state = self.state.lock();
-        let state = open(&mut state, &self.state)?;
-        let looked_at = interface::matching(&interfaces, &spec.interfaces);
+        let state = open(&mut state, &self.state, None)?;
         let wanted: Vec<Hook> = Hook::ALL
             .into_iter()
             .filter(|hook| looked_at.iter().any(|it| it.raw == hook.raw))
@@ -87,19 +105,41 @@ impl Engine for PacketEngine {
         spec: &CompiledSpec,
         log: Arc<SessionLog>,
     ) -> Result<Box<dyn Attachment>, Failure> {
-        self.check(spec)?;
-        let mut state = self.state.lock();
-        let id = open(&mut state, &self.state)?.join(spec, log)?;
-        Ok(Box::new(PacketAttachment::new(self.state.clone(), id)))
+        let places = namespace::places(spec)?;
+        looked_at(&places, spec)?;
+        let mut parts = Vec::new();
+        for place in places {
+            let shared = self.instance(place.as_ref());
+            let mut state = shared.lock();
+            let id = open(&mut state, &shared, place.as_ref())?.join(spec, log.clone(), place)?;
+            drop(state);
+            parts.push(PacketAttachment::new(shared, id));
+        }
+        Ok(match parts.pop() {
+            Some(only) if parts.is_empty() => Box::new(only),
+            last => Box::new(Spanning::new(parts.into_iter().chain(last).collect(), spec)),
+        })
     }
+}
+
+/// Checks a spec; the interfaces that it is about, whichever namespace they are in. A plain name has to be one's in one of the
+/// namespaces.
+fn looked_at(places: &[Option<Place>], spec: &CompiledSpec) -> Result<Vec<Interface>, Failure> {
+    let mut all = Vec::new();
+    for place in places {
+        all.extend(presence::interfaces(place.as_ref())?);
+    }
+    lane::of(spec)?;
+    interface::chosen(&all, &spec.interfaces)
 }
 
 fn open<'a>(
     state: &'a mut Option<State>,
-    shared: &Arc<Mutex<Option<State>>>,
+    shared: &Arc<Shared>,
+    place: Option<&Place>,
 ) -> Result<&'a mut State, Failure> {
     if state.is_none() {
-        *state = Some(State::open(Arc::downgrade(shared))?);
+        *state = Some(State::open(Arc::downgrade(shared), place.is_some())?);
     }
     state
         .as_mut()
@@ -111,7 +151,7 @@ pub(super) struct State {
     pub(super) object: Object,
     pub(super) members: HashMap<u64, Member>,
     pub(super) attached: HashMap<u32, Attached>,
-    reader: Reader<Routes>,
+    pub(super) reader: Reader<Routes>,
     groups: [Option<View>; GROUPS],
     /// The generation since which each group has looked.
     since: [u32; GROUPS],
@@ -120,11 +160,17 @@ pub(super) struct State {
     /// Whether the bank that is not in use holds counters that are not in the books yet.
     unfolded: bool,
     told_at_unix_ns: u64,
-    _monitor: Monitor,
+    pub(super) shared: Weak<Shared>,
+    /// In another namespace than the service's own.
+    pub(super) abroad: bool,
+    /// In the own namespace always there; abroad while there are members, for it holds the namespace.
+    pub(super) monitor: Option<Monitor>,
+    /// Sessions whose namespace went before they were stopped.
+    pub(super) ended: HashMap<u64, Ended>,
 }
 
 impl State {
-    fn open(shared: Weak<Mutex<Option<Self>>>) -> Result<Self, Failure> {
+    fn open(shared: Weak<Shared>, abroad: bool) -> Result<Self, Failure> {
         let mut object = Object::open(Clock::Kernel)?;
         let (ring, wake) = object.take_ring()?;
         let losses = shared.clone();
@@ -141,24 +187,26 @@ impl State {
             generation: 0,
             unfolded: false,
             told_at_unix_ns: clock::wall_ns(),
-            _monitor: Monitor::start(move || {
-                let Some(shared) = shared.upgrade() else {
-                    return;
-                };
-                if let Some(state) = shared.lock().as_mut() {
-                    state.follow_interfaces();
-                }
-            })?,
+            shared,
+            abroad,
+            monitor: None,
+            ended: HashMap::new(),
         })
     }
 
     /// Adds a session; it is attached when this returns.
-    fn join(&mut self, spec: &CompiledSpec, log: Arc<SessionLog>) -> Result<u64, Failure> {
+    fn join(
+        &mut self,
+        spec: &CompiledSpec,
+        log: Arc<SessionLog>,
+        place: Option<Place>,
+    ) -> Result<u64, Failure> {
         self.fold()?;
+        self.listen(place.as_ref())?;
         let bits = self.bits_for(&[], lane::of(spec)?)?;
         let view = View::of(spec);
         let group = self.group_of(&view)?;
-        let receiver = Arc::new(Receiver::new(spec, log));
+        let receiver = Arc::new(Receiver::new(spec, log, place.as_ref()));
         let books = Books::open(
             &bits,
             &self.object.counters()?,
@@ -181,6 +229,7 @@ impl State {
                 receiver,
                 books,
                 spec,
+                place,
             },
         );
         if let Err(failure) = self.reconcile().and_then(|_| self.publish(None)) {
@@ -259,6 +308,9 @@ impl State {
             self.groups[member.group] = None;
         }
         let _ = self.reconcile();
+        if self.abroad && self.members.is_empty() {
+            self.monitor = None;
+        }
         Some(member)
     }
 
@@ -272,7 +324,7 @@ impl State {
 
     /// Writes the tables of all members into the bank that is not in use, and makes it the one in use; with `change`, as if
     /// that member had these lanes.
-    fn publish(&mut self, change: Option<(u64, &[(u32, Lane)])>) -> Result<(), Failure> {
+    pub(super) fn publish(&mut self, change: Option<(u64, &[(u32, Lane)])>) -> Result<(), Failure> {
         self.fold()?;
         let next = self.next_generation();
         let bank = next & 1;
@@ -329,8 +381,8 @@ impl State {
         self.object.classes(self.generation & 1)
     }
 
-    /// Attaches and detaches so that exactly the interfaces that some member looks at are watched. Whether any went.
-    fn reconcile(&mut self) -> Result<bool, Failure> {
+    /// [`Self::reconcile`], in the namespace that this thread is in.
+    pub(super) fn reconcile_here(&mut self) -> Result<bool, Failure> {
         let all = interface::list()?;
         let mut wanted: HashMap<u32, (Interface, u32)> = HashMap::new();
         for (group, view) in self.groups.iter().enumerate() {
@@ -403,14 +455,6 @@ impl State {
         self.told_at_unix_ns = now;
     }
 
-    /// Follows the host's interfaces as they come and go. A flow whose home went finds another with its next packet.
-    pub(super) fn follow_interfaces(&mut self) {
-        // An interface that goes while it is being attached to is not there the next time, which has been told already.
-        if matches!(self.reconcile(), Ok(true)) {
-            let _ = self.publish(None);
-        }
-    }
-
     /// The group of a view, a new one if need be.
     fn group_of(&mut self, view: &View) -> Result<usize, Failure> {
         if let Some(group) = self.groups.iter().position(|it| it.as_ref() == Some(view)) {
@@ -454,7 +498,7 @@ impl State {
 }
 
 /// Tells losses, unless the engine is busy: it may be waiting for the very thread that asks.
-fn tell_losses(shared: &Weak<Mutex<Option<State>>>) {
+fn tell_losses(shared: &Weak<Shared>) {
     if let Some(shared) = shared.upgrade()
         && let Some(mut state) = shared.try_lock()
         && let Some(state) = state.as_mut()

@@ -1,5 +1,7 @@
 //! The engine on real packets, in a network namespace of the test's own.
 
+mod namespace;
+
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},

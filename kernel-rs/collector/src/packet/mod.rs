@@ -19,13 +19,16 @@ mod lane;
 #[cfg(test)]
 mod live_tests;
 mod monitor;
+mod namespace;
 mod object;
 mod plan;
 mod prefix;
+mod presence;
 pub mod record;
 pub mod replay;
 mod routes;
 mod session;
+mod spanning;
 mod tc;
 mod waiting;
 

@@ -26,6 +26,15 @@ const SETTLE_MS: u8 = 20;
 /// However many come, they are told after this.
 const LONGEST: Duration = Duration::from_millis(200);
 
+/// Why it calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Interfaces changed.
+    Interfaces,
+    /// Some time has passed.
+    Time,
+}
+
 /// A thread that calls back after every change; dropping it ends the thread.
 pub(super) struct Monitor {
     alarm: Arc<EventFd>,
@@ -33,11 +42,14 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Listens to the namespace that this thread is in.
+    /// Listens to the namespace that this thread is in; calls after every change, and when nothing changed for so long.
     ///
     /// # Errors
     /// What the kernel answers.
-    pub(super) fn start(changed: impl Fn() + Send + 'static) -> Result<Self, Failure> {
+    pub(super) fn start(
+        every: PollTimeout,
+        changed: impl Fn(News) + Send + 'static,
+    ) -> Result<Self, Failure> {
         let failed = |error: nix::Error| Failure::kernel("listening to rtnetlink", &error);
         let netlink = socket(
             AddressFamily::Netlink,
@@ -54,7 +66,7 @@ impl Monitor {
         let ends = alarm.clone();
         let thread = std::thread::Builder::new()
             .name("latscope-links".into())
-            .spawn(move || listen(&netlink, &ends, changed))
+            .spawn(move || listen(&netlink, &ends, every, changed))
             .map_err(|error| Failure::kernel("starting the monitor thread", &error))?;
         Ok(Self {
             alarm,
@@ -71,7 +83,7 @@ impl Drop for Monitor {
     }
 }
 
-fn listen(netlink: &OwnedFd, ends: &EventFd, changed: impl Fn()) {
+fn listen(netlink: &OwnedFd, ends: &EventFd, every: PollTimeout, changed: impl Fn(News)) {
     let wait = |timeout: PollTimeout| {
         let mut fds = [
             PollFd::new(netlink.as_fd(), PollFlags::POLLIN),
@@ -82,11 +94,12 @@ fn listen(netlink: &OwnedFd, ends: &EventFd, changed: impl Fn()) {
         (raised(&fds[0]), raised(&fds[1]))
     };
     loop {
-        let (news, ended) = wait(PollTimeout::NONE);
+        let (news, ended) = wait(every);
         if ended {
             return;
         }
         if !news {
+            changed(News::Time);
             continue;
         }
         let begun = Instant::now();
@@ -102,6 +115,6 @@ fn listen(netlink: &OwnedFd, ends: &EventFd, changed: impl Fn()) {
                 break;
             }
         }
-        changed();
+        changed(News::Interfaces);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{
 use latscope_events::{class::ClassStats, counter::Counters, metric::PACKET_METRICS};
 use latscope_matching::exchange::IDLE_NS;
 
-use super::{books::Books, lane::Lane, plan::Look, waiting::Outside};
+use super::{books::Books, lane::Lane, namespace::Place, plan::Look, waiting::Outside};
 use crate::{
     log::SessionLog,
     proto::{Totals, probe::Kind},
@@ -60,6 +60,8 @@ pub(super) struct Member {
     pub(super) books: Books,
     /// Its spec, for its probes.
     pub(super) spec: CompiledSpec,
+    /// Where it found the namespace, if it is another's.
+    pub(super) place: Option<Place>,
 }
 
 impl Member {
@@ -79,6 +81,8 @@ impl Member {
 /// Where the reader puts the samples of a session.
 pub(super) struct Receiver {
     pub(super) log: Arc<SessionLog>,
+    /// Its inode; 0 = the service's own.
+    pub(super) network_namespace: u64,
     /// Index in `spec.probes` by metric.
     pub(super) probe: [u32; PACKET_METRICS],
     /// Faster latencies give no individual sample.
@@ -88,7 +92,7 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn new(spec: &CompiledSpec, log: Arc<SessionLog>) -> Self {
+    pub(super) fn new(spec: &CompiledSpec, log: Arc<SessionLog>, place: Option<&Place>) -> Self {
         let mut probe = [0; PACKET_METRICS];
         for it in spec.probes.iter().rev() {
             for (metric, place) in probe.iter_mut().enumerate() {
@@ -99,6 +103,7 @@ impl Receiver {
         }
         Self {
             log,
+            network_namespace: place.map_or(0, |it| it.id.inode),
             probe,
             min_latency_ns: AtomicU64::new(spec.collection.sample_min_latency_ns),
             faster: AtomicU64::new(0),

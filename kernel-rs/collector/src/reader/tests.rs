@@ -217,7 +217,7 @@ fn start_then_samples_then_a_heartbeat_each_second() {
     assert_eq!(client.drain(), Outcome::Waiting);
     assert_eq!(client.received.len(), 2);
     client.pass(Duration::from_millis(1));
-    session.log().set_watermark(5_000_000_000);
+    session.log().set_watermark(0, 5_000_000_000);
     assert_eq!(client.drain(), Outcome::Waiting);
     let Some(Event::Heartbeat(heartbeat)) = &client.received[2].event else {
         panic!("{:?}", client.events())
@@ -392,7 +392,7 @@ fn until_ends_a_following_reader_when_the_watermark_has_passed() {
         },
     );
     assert_eq!(client.drain(), Outcome::Waiting);
-    session.log().set_watermark(1_000_002);
+    session.log().set_watermark(0, 1_000_002);
     assert_eq!(client.drain(), Outcome::Done);
     assert_eq!(client.latencies(), [0, 1]);
     assert_eq!(client.end().reason, EndReason::ReaderLimit as i32);

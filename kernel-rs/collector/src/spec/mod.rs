@@ -97,12 +97,6 @@ pub fn check_within(spec: &SessionSpec, bounds: Bounds) -> Result<Checked, Failu
         "spec.limits",
         &mut violations,
     );
-    if !network_namespaces.is_empty() {
-        violations.option_unimplemented(
-            "spec.network_namespaces",
-            "this version measures in its own namespace only; run a service in the other",
-        );
-    }
     if collection.histograms_only {
         violations.option_unimplemented(
             "spec.collection.histograms_only",
