@@ -135,7 +135,11 @@ fn interfaces_are_those_of_the_namespace() {
         let failure = collector.start(&spec(&[])).unwrap_err();
         assert_eq!(failure.reason(), Reason::InterfaceUnknown);
         let session = collector.start(&spec(&[&there.path])).unwrap();
-        let attached = || session.stats().unwrap().programs[0].attached_to.clone();
+        let attached = || {
+            let programs = session.stats().unwrap().programs;
+            let first = programs.into_iter().next();
+            first.map(|it| it.attached_to).unwrap_or_default()
+        };
         assert_eq!(attached(), "tcx ingress: only0");
         there.run(|| ip("link del only0"));
         until("it is left", || attached().is_empty());
@@ -166,7 +170,11 @@ fn a_namespace_that_goes_ends_its_part_and_is_let_go() {
             session.probes().1 == SessionState::Degraded
         });
         let reason = format!("network namespace {} is gone", there.path);
-        assert_eq!(session.probes().2, reason);
+        assert!(
+            session.probes().2.ends_with(&reason),
+            "{}",
+            session.probes().2
+        );
         until("nothing holds the namespace", || {
             let names = nix::net::if_::if_nameindex().unwrap();
             names.iter().all(|it| it.name().to_bytes() != b"pair0")
