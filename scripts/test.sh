@@ -67,9 +67,10 @@ if [ "$failed" = 0 ]; then
   check "buf format" npx --no-install buf format --diff --exit-code proto --path proto/latscope
   check "prettier" npx --no-install prettier --check .
   check "eslint" npx --no-install eslint .
-  check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh clients/*/*.sh
+  check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh bench/*.sh clients/*/*.sh
   check "rustfmt" env PATH="/usr/bin:$PATH" /usr/bin/cargo-fmt fmt --all --check
   check "clippy" scripts/clippy.sh
+  check "rules of accuracy" scripts/check-rules.sh
   check "eBPF objects" scripts/build-ebpf.sh --check
   suite "cargo test" cargo_counts cargo test --workspace --exclude latscope-probes --locked --no-fail-fast
   vitest_options=()
