@@ -78,6 +78,7 @@ if [ "$failed" = 0 ]; then
   vitest "unit tests, Node 24" npx --yes --package=node@24 node
   vitest_options=(--root test)
   vitest "stories" node
+  check "another kernel" scripts/kernels.sh --short
   # On CI the work tree is a fresh clone; a person's has changes of its own.
   [ "${CI:-}" != true ] || check "work tree unchanged" scripts/check-clean.sh
 fi

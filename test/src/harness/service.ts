@@ -26,6 +26,8 @@ export interface ServiceOptions {
   readonly flags?: readonly string[];
   /** The socket; default one in a folder of its own. */
   readonly socket?: string;
+  /** How long it may take until it serves; default 20 s. */
+  readonly withinMs?: number;
 }
 
 /** The whole real service in a network namespace, as `latscope serve` starts it, on a unix socket. */
@@ -49,7 +51,7 @@ export class Service {
     const failed = process.exit.then(({ code, signal }): never => {
       throw new Error(`latscope serve ended (${String(code ?? signal)}) before it served: ${process.stderr}`);
     });
-    await Promise.race([client.serving(), failed]);
+    await Promise.race([client.serving(options.withinMs), failed]);
     failed.catch(() => undefined);
     return new Service(socket, process, client);
   }
