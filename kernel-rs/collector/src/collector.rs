@@ -18,6 +18,7 @@ use crate::{
     },
     reader::Reader,
     session::Session,
+    span::SpanEngine,
     spec::{self, Bounds, Checked, time},
 };
 
@@ -47,7 +48,10 @@ impl Collector {
     pub fn open(node: String) -> Self {
         Self::new(
             node,
-            vec![(EngineKind::Packet, Arc::new(PacketEngine::new()))],
+            vec![
+                (EngineKind::Packet, Arc::new(PacketEngine::new())),
+                (EngineKind::Span, Arc::new(SpanEngine::new())),
+            ],
         )
     }
 

@@ -2,6 +2,7 @@
 
 mod books;
 mod bpf;
+mod btf;
 pub mod capture;
 pub mod clock;
 pub mod collector;
@@ -20,6 +21,7 @@ pub mod reader;
 mod ring;
 pub mod sample;
 pub mod session;
+pub mod span;
 pub mod spec;
 mod statistics;
 pub mod text;

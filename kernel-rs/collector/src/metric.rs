@@ -9,10 +9,8 @@ pub enum EngineKind {
     Packet,
     /// `sock_ops` on a cgroup.
     Socket,
-    /// Tracepoints, kprobes, uprobes.
+    /// Tracepoints, kprobes, uprobes, `perf_event`.
     Span,
-    /// `perf_event`.
-    Perf,
 }
 
 /// A field of `latscope.v1.Filter` that speaks of the measured thing (all but `metrics` and `min_latency`, which every metric has).
@@ -237,6 +235,7 @@ const fn socket(metric: Metric, name: &'static str) -> Row {
 const fn span(
     metric: Metric,
     name: &'static str,
+    implemented: bool,
     hooks: &'static [(&'static str, &'static str)],
     filter_fields: &'static [FilterField],
     group_by: &'static [GroupBy],
@@ -245,7 +244,7 @@ const fn span(
         metric,
         name,
         engine: EngineKind::Span,
-        implemented: false,
+        implemented,
         hooks,
         filter_fields,
         protocols: &[],
@@ -320,15 +319,24 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::Syscall,
         "syscall",
+        true,
         TRACEPOINT,
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
     ),
-    span(Metric::RunQueue, "run queue", TRACEPOINT, TASK, BY_TASK),
-    span(Metric::OffCpu, "off cpu", TRACEPOINT, TASK, BY_TASK),
+    span(
+        Metric::RunQueue,
+        "run queue",
+        true,
+        TRACEPOINT,
+        TASK,
+        BY_TASK,
+    ),
+    span(Metric::OffCpu, "off cpu", true, TRACEPOINT, TASK, BY_TASK),
     span(
         Metric::BlockIoDevice,
         "block io device",
+        true,
         TRACEPOINT,
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
@@ -336,15 +344,31 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::BlockIoQueue,
         "block io queue",
+        true,
         TRACEPOINT,
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
     ),
-    span(Metric::Softirq, "softirq", TRACEPOINT, SUBJECT, BY_SUBJECT),
-    span(Metric::Hardirq, "hardirq", TRACEPOINT, SUBJECT, BY_SUBJECT),
+    span(
+        Metric::Softirq,
+        "softirq",
+        true,
+        TRACEPOINT,
+        SUBJECT,
+        BY_SUBJECT,
+    ),
+    span(
+        Metric::Hardirq,
+        "hardirq",
+        true,
+        TRACEPOINT,
+        SUBJECT,
+        BY_SUBJECT,
+    ),
     span(
         Metric::NetStackReceive,
         "net stack receive",
+        false,
         TRACEPOINT,
         SUBJECT,
         BY_SUBJECT,
@@ -352,6 +376,7 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::KernelFunction,
         "kernel function",
+        false,
         FUNCTION,
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
@@ -359,6 +384,7 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::UserFunction,
         "user function",
+        false,
         &[("uprobe", "5.8")],
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
@@ -366,6 +392,7 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::TracepointPair,
         "tracepoint pair",
+        false,
         &[("tracepoint", "5.8")],
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
@@ -373,7 +400,7 @@ pub const TABLE: [Row; 25] = [
     Row {
         metric: Metric::CpuStall,
         name: "cpu stall",
-        engine: EngineKind::Perf,
+        engine: EngineKind::Span,
         implemented: false,
         hooks: &[("perf_event", "5.8")],
         filter_fields: &[],

@@ -15,12 +15,13 @@ use crate::{
     books,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
+    histogram::Histogram,
     log::SessionLog,
     metric::{self, EngineKind},
     program,
     proto::{
-        Capability, EndReason, ProbeStatus, SessionChange, SessionSpec, SessionState, SessionStats,
-        Totals,
+        Capability, EndReason, Group, ProbeStatus, SessionChange, SessionSpec, SessionState,
+        SessionStats, Totals,
     },
     spec::{self, Checked},
     statistics,
@@ -161,6 +162,19 @@ impl Session {
             .map(|it| it.totals())
             .collect::<Vec<_>>();
         books::session(engines, self.log.next_index(), self.log.beyond_limit())
+    }
+
+    /// Everything that its engines counted since the start, by group; see [`Attachment::histograms`].
+    ///
+    /// # Errors
+    /// `KERNEL_ERROR`.
+    pub fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
+        let inner = self.inner.lock();
+        let mut all = Vec::new();
+        for attachment in &inner.attachments {
+            all.extend(attachment.histograms()?);
+        }
+        Ok(all)
     }
 
     /// Totals, programs without their bytecode, kernel memory, readers.

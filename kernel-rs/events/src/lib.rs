@@ -9,11 +9,13 @@ pub mod class;
 pub mod config;
 pub mod counter;
 pub mod flow;
+pub mod histogram;
 pub mod metric;
 pub mod options;
 pub mod pending;
 pub mod refusal;
 pub mod sample;
+pub mod span;
 
 /// Sessions that one engine can serve at once: the bits of a session mask.
 pub const SESSIONS: usize = 64;

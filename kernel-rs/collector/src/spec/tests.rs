@@ -1,6 +1,6 @@
 use super::*;
 use crate::proto::{
-    Collection, Direction, DnsProbe, GroupBy, IpProtocol, Limits, Metric, PortRange, RunQueueProbe,
+    Collection, Direction, DnsProbe, GroupBy, IpProtocol, Limits, Metric, NetStackProbe, PortRange,
     TcpProbe, probe::Kind,
 };
 
@@ -207,14 +207,14 @@ fn a_clause_that_no_metric_of_a_probe_has_the_fields_for_is_refused() {
 
 #[test]
 fn what_is_not_built_is_unimplemented_unless_something_is_wrong() {
-    let run_queue = Probe {
-        kind: Some(Kind::RunQueue(RunQueueProbe {})),
+    let net_stack = Probe {
+        kind: Some(Kind::NetStack(NetStackProbe {})),
         timeout: None,
     };
-    let failure = check(&spec_of(run_queue.clone())).unwrap_err();
+    let failure = check(&spec_of(net_stack.clone())).unwrap_err();
     assert_eq!(failure.reason(), Reason::MetricUnimplemented);
-    assert_eq!(failure.violations()[0].field, "spec.probes[0].run_queue");
-    assert!(failure.message().contains("METRIC_RUN_QUEUE"));
+    assert_eq!(failure.violations()[0].field, "spec.probes[0].net_stack");
+    assert!(failure.message().contains("METRIC_NET_STACK_RECEIVE"));
     let dns = Probe {
         kind: Some(Kind::Dns(DnsProbe {
             ports: vec![70_000],
@@ -223,7 +223,7 @@ fn what_is_not_built_is_unimplemented_unless_something_is_wrong() {
         timeout: None,
     };
     let both = SessionSpec {
-        probes: vec![run_queue, dns],
+        probes: vec![net_stack, dns],
         ..SessionSpec::default()
     };
     assert_eq!(

@@ -1,0 +1,514 @@
+//! Sessions in, generations out: which lanes there are, which programs are attached for them, and when a bank may be
+//! written again.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use latscope_events::{
+    SESSIONS,
+    span::{counters::Counters, metric::METRICS},
+};
+use parking_lot::Mutex;
+
+use super::{
+    attachment::SpanAttachment,
+    books::Books,
+    capability,
+    hook::{self, Hook},
+    lane::{self, Lane},
+    object::Object,
+    plan::{self, Placed},
+    routes::{Receiver, Routes},
+    series::{Groups, Readings},
+    task::cgroup::Places,
+};
+use crate::{
+    bpf::grace,
+    clock,
+    engine::{Attachment, Engine},
+    failure::{Failure, Reason},
+    histogram::Histogram,
+    log::SessionLog,
+    metric, program,
+    proto::{Capability, Group, Metric, ProgramStats},
+    ring::Reader,
+    spec::CompiledSpec,
+};
+
+/// The span engine of the host. Loads its object with the first session and keeps it.
+#[derive(Clone, Default)]
+pub struct SpanEngine {
+    state: Arc<Mutex<Option<State>>>,
+}
+
+impl SpanEngine {
+    /// An engine that has loaded nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Engine for SpanEngine {
+    fn capabilities(&self) -> Vec<Capability> {
+        capability::rows(|metric| open(&mut self.state.lock(), &self.state)?.try_out(metric))
+    }
+
+    fn check(&self, spec: &CompiledSpec) -> Result<(), Failure> {
+        lane::of(spec).map(|_| ())
+    }
+
+    fn load(&self, spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure> {
+        let metrics = metrics(&lane::of(spec)?);
+        let mut state = self.state.lock();
+        let state = open(&mut state, &self.state).map_err(|failure| told(metrics, failure))?;
+        for row in metric::rows(metrics) {
+            for hook in hook::of(row.metric) {
+                let loaded = state.object.load(*hook);
+                loaded.map_err(|failure| capability::refusal(row.metric, &failure))?;
+            }
+        }
+        Ok(state.programs(metrics, !state.members.is_empty()))
+    }
+
+    fn start(
+        &self,
+        spec: &CompiledSpec,
+        log: Arc<SessionLog>,
+    ) -> Result<Box<dyn Attachment>, Failure> {
+        let lanes = lane::of(spec)?;
+        let mut state = self.state.lock();
+        let state =
+            open(&mut state, &self.state).map_err(|failure| told(metrics(&lanes), failure))?;
+        let id = state.join(spec, lanes, log)?;
+        Ok(Box::new(SpanAttachment::new(self.state.clone(), id)))
+    }
+}
+
+/// Everything that lanes measure.
+fn metrics(lanes: &[Lane]) -> u32 {
+    lanes.iter().fold(0, |all, it| all | it.metrics)
+}
+
+/// A failure of the engine as that of the first metric that was asked for.
+fn told(metrics: u32, failure: Failure) -> Failure {
+    match metric::rows(metrics).next() {
+        Some(row) => capability::refusal(row.metric, &failure),
+        None => failure,
+    }
+}
+
+fn open<'a>(
+    state: &'a mut Option<State>,
+    shared: &Arc<Mutex<Option<State>>>,
+) -> Result<&'a mut State, Failure> {
+    if state.is_none() {
+        *state = Some(State::open(Arc::downgrade(shared))?);
+    }
+    state
+        .as_mut()
+        .ok_or_else(|| Failure::new(Reason::Internal, "the span engine did not open"))
+}
+
+/// A lane with its bit.
+#[derive(Clone)]
+pub(super) struct Seated {
+    pub(super) bit: u32,
+    /// Generation since which it is there.
+    since: u32,
+    pub(super) lane: Lane,
+    receiver: Arc<Receiver>,
+}
+
+/// A session inside the engine.
+pub(super) struct Member {
+    pub(super) lanes: Vec<Seated>,
+    books: Books,
+    groups: Groups,
+    log: Arc<SessionLog>,
+    pub(super) spec: CompiledSpec,
+    /// Probes that could not be attached, and why.
+    pub(super) refused: Vec<(u32, Failure)>,
+}
+
+impl Member {
+    /// What the kernel counted for it.
+    pub(super) fn totals(&self, counters: &[Counters]) -> crate::proto::Totals {
+        let mut totals = self.books.totals(counters);
+        let faster = |it: &Seated| it.receiver.faster.load(Ordering::Relaxed);
+        totals.aggregated_only += self.lanes.iter().map(faster).sum::<u64>();
+        totals
+    }
+
+    /// Its histograms with their names.
+    pub(super) fn histograms(&self, places: &Places) -> Vec<(Group, Histogram)> {
+        let group_by = |probe| {
+            let lane = self.lanes.iter().find(|it| it.lane.probe == probe);
+            lane.map(|it| it.lane.group_by.clone()).unwrap_or_default()
+        };
+        self.groups.all(group_by, places)
+    }
+}
+
+/// Everything that is shared by the sessions of the engine.
+pub(super) struct State {
+    pub(super) object: Object,
+    pub(super) members: HashMap<u64, Member>,
+    pub(super) places: Arc<Places>,
+    reader: Reader<Routes>,
+    readings: Readings,
+    next_id: u64,
+    generation: u32,
+    /// Since when each metric's programs are all attached.
+    valid_from: [u64; METRICS],
+    told_at_unix_ns: u64,
+}
+
+impl State {
+    fn open(shared: Weak<Mutex<Option<Self>>>) -> Result<Self, Failure> {
+        let mut object = Object::open()?;
+        let (ring, wake) = object.take_ring()?;
+        let places = Arc::new(Places::default());
+        let routes = Routes::new(places.clone());
+        Ok(Self {
+            object,
+            members: HashMap::new(),
+            places,
+            reader: Reader::start("latscope-span", routes, ring, wake, move || {
+                tell_losses(&shared);
+            })?,
+            readings: Readings::default(),
+            next_id: 0,
+            generation: 0,
+            valid_from: [0; METRICS],
+            told_at_unix_ns: clock::wall_ns(),
+        })
+    }
+
+    /// Attaches the programs of a metric and, unless a session has them, takes them off again: the hook that took them.
+    fn try_out(&mut self, metric: Metric) -> Result<&'static str, Failure> {
+        let outcome = self.attach(metric);
+        self.detach_unused();
+        outcome
+    }
+
+    /// Adds a session; it is attached when this returns.
+    fn join(
+        &mut self,
+        spec: &CompiledSpec,
+        mut lanes: Vec<Lane>,
+        log: Arc<SessionLog>,
+    ) -> Result<u64, Failure> {
+        let mut refused: Vec<(u32, Failure)> = Vec::new();
+        for lane in &lanes {
+            for row in metric::rows(lane.metrics) {
+                if let Err(failure) = self.attach(row.metric) {
+                    refused.push((lane.probe, capability::refusal(row.metric, &failure)));
+                }
+            }
+        }
+        lanes.retain(|lane| refused.iter().all(|(probe, _)| *probe != lane.probe));
+        if lanes.is_empty()
+            && let Some((_, failure)) = refused.first()
+        {
+            self.detach_unused();
+            return Err(failure.clone());
+        }
+        let seated = self
+            .seat(&[], lanes, &log)
+            .inspect_err(|_| self.detach_unused())?;
+        let counters = self.counters(&seated)?;
+        let mut books = Books::default();
+        for it in &seated {
+            books.open(it.bit, &counters);
+        }
+        self.route(&seated);
+        self.next_id += 1;
+        let id = self.next_id;
+        self.members.insert(
+            id,
+            Member {
+                lanes: seated,
+                books,
+                groups: Groups::default(),
+                log,
+                spec: spec.clone(),
+                refused,
+            },
+        );
+        if let Err(failure) = self.publish(None) {
+            self.leave(id);
+            return Err(failure);
+        }
+        Ok(id)
+    }
+
+    /// Takes over new filters, caps and groups.
+    pub(super) fn change(&mut self, id: u64, spec: &CompiledSpec) -> Result<(), Failure> {
+        let mut wanted = lane::of(spec)?;
+        let Some(member) = self.members.get(&id) else {
+            return Err(Failure::new(Reason::Closed, "the session has been stopped"));
+        };
+        wanted.retain(|lane| member.refused.iter().all(|it| it.0 != lane.probe));
+        let (old, log) = (member.lanes.clone(), member.log.clone());
+        let new = self.seat(&old, wanted, &log)?;
+        let absent = |from: &[Seated], it: &Seated| from.iter().all(|other| other.bit != it.bit);
+        let added: Vec<Seated> = new.iter().filter(|it| absent(&old, it)).cloned().collect();
+        let gone: Vec<Seated> = old.iter().filter(|it| absent(&new, it)).cloned().collect();
+        let before = self.counters(&new)?;
+        self.route(&added);
+        if let Err(failure) = self.publish(Some((id, &new))) {
+            self.unroute(&added);
+            return Err(failure);
+        }
+        self.reader.drain();
+        let after = self.counters(&old)?;
+        if let Some(member) = self.members.get_mut(&id) {
+            for it in &added {
+                member.books.open(it.bit, &before);
+            }
+            for it in &gone {
+                member.books.close(it.bit, &after);
+            }
+            for it in &new {
+                let least = it.lane.min_latency_ns;
+                it.receiver.min_latency_ns.store(least, Ordering::Relaxed);
+            }
+            member.lanes = new;
+            member.spec = spec.clone();
+        }
+        self.unroute(&gone);
+        Ok(())
+    }
+
+    /// Removes a session: when this returns everything measured for it is in its log and nothing more will come.
+    pub(super) fn leave(&mut self, id: u64) -> Option<(Member, Vec<Counters>)> {
+        if self.members.contains_key(&id) && self.publish(Some((id, &[]))).is_ok() {
+            self.reader.drain();
+            self.tell_losses();
+        }
+        let member = self.members.remove(&id)?;
+        self.unroute(&member.lanes);
+        let counters = self.counters(&member.lanes).unwrap_or_default();
+        self.detach_unused();
+        Some((member, counters))
+    }
+
+    /// Attaches the programs of a metric: the hook that took them.
+    fn attach(&mut self, metric: Metric) -> Result<&'static str, Failure> {
+        let mut news = false;
+        for hook in hook::of(metric) {
+            news |= self.object.attach(*hook)?;
+        }
+        if news {
+            self.valid_from[metric as usize] = clock::monotonic_ns();
+        }
+        Ok("tp_btf")
+    }
+
+    fn detach_unused(&mut self) {
+        let lanes = self.members.values().flat_map(|it| &it.lanes);
+        let metrics = lanes.fold(0, |all, it| all | it.lane.metrics);
+        let used: Vec<Hook> = metric::rows(metrics)
+            .flat_map(|row| hook::of(row.metric))
+            .copied()
+            .collect();
+        self.object.detach_all_but(&used);
+    }
+
+    fn route(&self, lanes: &[Seated]) {
+        self.reader.route(|routes| {
+            for it in lanes {
+                routes.receivers[it.bit as usize] = Some(it.receiver.clone());
+            }
+        });
+    }
+
+    fn unroute(&self, lanes: &[Seated]) {
+        self.reader.route(|routes| {
+            for it in lanes {
+                routes.receivers[it.bit as usize] = None;
+            }
+        });
+    }
+
+    /// Writes the tables of all members into the bank that is not in use, makes it the one in use, and waits until the
+    /// other is not any more; with `change`, as if that member had these lanes.
+    fn publish(&mut self, change: Option<(u64, &[Seated])>) -> Result<(), Failure> {
+        let next = self.next_generation();
+        let placed: Vec<Placed<'_>> = self
+            .members
+            .iter()
+            .flat_map(|(id, member)| match change {
+                Some((changed, lanes)) if changed == *id => lanes,
+                _ => &member.lanes,
+            })
+            .map(|it| Placed {
+                bit: it.bit,
+                since: it.since,
+                lane: &it.lane,
+            })
+            .collect();
+        let mut plan = plan::make(&placed, next)?;
+        plan.config.valid_from = self.valid_from;
+        let bank = next & 1;
+        self.object
+            .write(bank, &plan.config, &plan::of_bank(plan.filters, bank))?;
+        self.object.flip(next)?;
+        self.generation = next;
+        grace();
+        self.harvest()
+    }
+
+    /// 0 means "never classified" in a thread.
+    fn next_generation(&self) -> u32 {
+        self.generation.checked_add(1).unwrap_or(2)
+    }
+
+    /// Adds what the histograms counted since the last time to those of the sessions.
+    pub(super) fn harvest(&mut self) -> Result<(), Failure> {
+        for (key, values) in self.object.series()? {
+            let counted = self.readings.since_last(&key, values);
+            if counted.count() == 0 {
+                continue;
+            }
+            for member in self.members.values_mut() {
+                for it in &member.lanes {
+                    if key.lanes >> it.bit & 1 != 0 {
+                        let lane = &it.lane;
+                        member
+                            .groups
+                            .add(lane.probe, &lane.group_by, &key, &counted);
+                    }
+                }
+            }
+        }
+        let of_before: Vec<_> = self
+            .readings
+            .keys()
+            .filter(|key| key.generation != self.generation)
+            .copied()
+            .collect();
+        for key in of_before {
+            self.object.forget(&key);
+            self.readings.forget(&key);
+        }
+        Ok(())
+    }
+
+    /// The programs that measure these metrics, as far as they are loaded.
+    pub(super) fn programs(&self, metrics: u32, shared: bool) -> Vec<ProgramStats> {
+        let mine: Vec<Hook> = metric::rows(metrics)
+            .flat_map(|row| hook::of(row.metric))
+            .copied()
+            .collect();
+        self.object
+            .loaded()
+            .filter(|(hook, ..)| mine.contains(hook))
+            .map(|(hook, load_time, attached, info)| {
+                let own = program::Own {
+                    name: hook.program,
+                    kind: "tracing",
+                    attached_to: if attached {
+                        format!("tp_btf: {}", hook.tracepoint)
+                    } else {
+                        String::new()
+                    },
+                    shared,
+                    load_time,
+                };
+                program::stats(own, info)
+            })
+            .collect()
+    }
+
+    /// Counters of the metrics of these lanes.
+    pub(super) fn counters(&self, lanes: &[Seated]) -> Result<Vec<Counters>, Failure> {
+        let metrics = lanes.iter().fold(0, |all, it| all | it.lane.metrics);
+        let mut all = Vec::new();
+        for row in metric::rows(metrics) {
+            all.extend(self.object.counters(row.metric as u32)?);
+        }
+        Ok(all)
+    }
+
+    /// Tells every session's readers what the kernel lost since the last time.
+    pub(super) fn tell_losses(&mut self) {
+        let now = clock::wall_ns();
+        for member in self.members.values_mut() {
+            let metrics = member.lanes.iter().fold(0, |all, it| all | it.lane.metrics);
+            let counters: Vec<Counters> = metric::rows(metrics)
+                .filter_map(|row| self.object.counters(row.metric as u32).ok())
+                .flatten()
+                .collect();
+            for (stage, count) in member.books.untold(&counters) {
+                if count > 0 {
+                    member.log.loss(stage, count, self.told_at_unix_ns, now);
+                }
+            }
+        }
+        self.told_at_unix_ns = now;
+    }
+
+    /// A bit for each lane; one that measures the same as one of `old` keeps its.
+    fn seat(
+        &self,
+        old: &[Seated],
+        lanes: Vec<Lane>,
+        log: &Arc<SessionLog>,
+    ) -> Result<Vec<Seated>, Failure> {
+        let mut used = self
+            .members
+            .values()
+            .flat_map(|member| &member.lanes)
+            .fold(0_u64, |used, it| used | 1 << it.bit);
+        let mut seated = Vec::new();
+        for lane in lanes {
+            let same =
+                |it: &&Seated| (it.lane.probe, it.lane.metrics) == (lane.probe, lane.metrics);
+            if let Some(it) = old.iter().find(same) {
+                seated.push(Seated { lane, ..it.clone() });
+                continue;
+            }
+            let bit = used.trailing_ones();
+            if bit as usize >= SESSIONS {
+                return Err(no_seat());
+            }
+            used |= 1 << bit;
+            seated.push(Seated {
+                bit,
+                since: self.next_generation(),
+                receiver: Arc::new(Receiver {
+                    log: log.clone(),
+                    probe: lane.probe,
+                    min_latency_ns: AtomicU64::new(lane.min_latency_ns),
+                    faster: AtomicU64::new(0),
+                }),
+                lane,
+            });
+        }
+        Ok(seated)
+    }
+}
+
+fn no_seat() -> Failure {
+    let text = format!(
+        "the span engine serves {SESSIONS} probes at once, those of all sessions together; stop a session"
+    );
+    Failure::new(Reason::CapacityExhausted, text.clone()).with_quota("span probes", text)
+}
+
+/// Tells losses, unless the engine is busy: it may be waiting for the very thread that asks.
+fn tell_losses(shared: &Weak<Mutex<Option<State>>>) {
+    if let Some(shared) = shared.upgrade()
+        && let Some(mut state) = shared.try_lock()
+        && let Some(state) = state.as_mut()
+    {
+        state.tell_losses();
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine on real tasks: children of the test, since the service's own process is not measured.
+
+mod block_io;
+mod child;
+mod filters;
+mod histogram;
+mod interrupt;
+mod scheduler;
+mod sessions;
+mod syscall;

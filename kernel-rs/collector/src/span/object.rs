@@ -1,0 +1,334 @@
+//! The eBPF object, loaded: programs and maps.
+
+use std::{
+    collections::HashMap as Map,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, RingBuf},
+    programs::{BtfTracePoint, ProgramError, ProgramInfo, tp_btf::BtfTracePointLink},
+    util::nr_cpus,
+};
+use latscope_events::{
+    histogram::Histogram,
+    span::{
+        config::{Accepting, Config, Control, FilterKey},
+        counters::Counters,
+        offsets::Offsets,
+        series::SeriesKey,
+        thread::{Request, Thread},
+    },
+};
+
+use super::{hook::Hook, offsets};
+use crate::{
+    bpf::{self, take},
+    failure::{Failure, Reason},
+    wire::{Layout, Wire},
+};
+
+/// The object, as the build script left it.
+static SPAN: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../probes/prebuilt/span.bpf.o"
+));
+
+/// Linux capabilities that the engine cannot do without.
+const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_PERFMON"];
+/// Kernel memory for histograms.
+const SERIES_BYTES: usize = 4 << 20;
+/// Fewest and most histograms.
+const SERIES: (usize, usize) = (64, 2048);
+
+impl Layout for Accepting {}
+impl Layout for Config {}
+impl Layout for Control {}
+impl Layout for Counters {}
+impl Layout for FilterKey {}
+impl Layout for Histogram {}
+impl Layout for Offsets {}
+impl Layout for Request {}
+impl Layout for SeriesKey {}
+impl Layout for Thread {}
+
+/// A program that is loaded, and where it is attached.
+struct Loaded {
+    load_time: Duration,
+    link: Option<BtfTracePointLink>,
+}
+
+/// The loaded object. Dropping it detaches and frees everything.
+pub(super) struct Object {
+    ebpf: Ebpf,
+    programs: Map<Hook, Loaded>,
+    control: Array<MapData, Wire<Control>>,
+    config: Array<MapData, Wire<Config>>,
+    filters: HashMap<MapData, Wire<FilterKey>, Wire<Accepting>>,
+    written: [Vec<FilterKey>; 2],
+    counters: PerCpuArray<MapData, Wire<Counters>>,
+    series: [PerCpuHashMap<MapData, Wire<SeriesKey>, Wire<Histogram>>; 2],
+}
+
+impl Object {
+    /// Creates the maps; programs are loaded when first asked for.
+    ///
+    /// # Errors
+    /// What the kernel lacks or refuses, with the privilege that is missing.
+    pub(super) fn open() -> Result<Self, Failure> {
+        let offsets = Wire(offsets::find()?);
+        let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
+        let histograms = (SERIES_BYTES / (cpus * size_of::<Histogram>())).clamp(SERIES.0, SERIES.1);
+        let mut ebpf = EbpfLoader::new()
+            .override_global("OFFSETS", &offsets, true)
+            .map_max_entries("SERIES", histograms as u32)
+            .load(SPAN)
+            .map_err(|error| {
+                bpf::refused("cannot create the span engine's maps", PRIVILEGES, &error)
+            })?;
+        Ok(Self {
+            programs: Map::new(),
+            control: take(&mut ebpf, "CONTROL")?,
+            config: take(&mut ebpf, "CONFIG")?,
+            filters: take(&mut ebpf, "FILTERS")?,
+            written: [Vec::new(), Vec::new()],
+            counters: take(&mut ebpf, "COUNTERS")?,
+            series: [take(&mut ebpf, "SERIES")?, take(&mut ebpf, "OTHERS")?],
+            ebpf,
+        })
+    }
+
+    /// The ring and the word that asks for a wake-up; once.
+    pub(super) fn take_ring(&mut self) -> Result<(RingBuf<MapData>, Array<MapData, u32>), Failure> {
+        Ok((
+            take(&mut self.ebpf, "SAMPLES")?,
+            take(&mut self.ebpf, "WAKE")?,
+        ))
+    }
+
+    /// Attaches a program; whether it was not yet.
+    ///
+    /// # Errors
+    /// `HOOK_UNAVAILABLE` where the kernel has no such tracepoint, `PROGRAM_REFUSED` with the end of the verifier's log.
+    pub(super) fn attach(&mut self, hook: Hook) -> Result<bool, Failure> {
+        if self.programs.get(&hook).is_some_and(|it| it.link.is_some()) {
+            return Ok(false);
+        }
+        self.load(hook)?;
+        if let Some(table) = hook.keeps {
+            self.empty(table)?;
+        }
+        let program = self.program(hook)?;
+        let link = program
+            .attach()
+            .and_then(|id| program.take_link(id))
+            .map_err(|error| {
+                bpf::refused(
+                    &format!("attaching to tracepoint {}", hook.tracepoint),
+                    PRIVILEGES,
+                    &error,
+                )
+            })?;
+        if let Some(loaded) = self.programs.get_mut(&hook) {
+            loaded.link = Some(link);
+        }
+        Ok(true)
+    }
+
+    /// Has a program verified, if it has not been.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub(super) fn load(&mut self, hook: Hook) -> Result<(), Failure> {
+        if self.programs.contains_key(&hook) {
+            return Ok(());
+        }
+        if let Ok(types) = crate::btf::Btf::running()
+            && !types.has_tracepoint(hook.tracepoint)
+        {
+            return Err(no_tracepoint(hook.tracepoint));
+        }
+        let begun = Instant::now();
+        self.program(hook)?
+            .load(hook.tracepoint, kernel_types()?)
+            .map_err(|error| bpf::not_loaded(hook.program, PRIVILEGES, error))?;
+        let loaded = Loaded {
+            load_time: begun.elapsed(),
+            link: None,
+        };
+        self.programs.insert(hook, loaded);
+        Ok(())
+    }
+
+    /// Detaches every program but these.
+    pub(super) fn detach_all_but(&mut self, hooks: &[Hook]) {
+        for (hook, loaded) in &mut self.programs {
+            if !hooks.contains(hook) {
+                loaded.link = None;
+            }
+        }
+    }
+
+    /// Removes what is left in a table of starts.
+    fn empty(&mut self, table: &'static str) -> Result<(), Failure> {
+        let failed = |error: &MapError| Failure::kernel(&format!("emptying {table}"), error);
+        let map = self.ebpf.map_mut(table).ok_or_else(|| {
+            Failure::new(
+                Reason::Internal,
+                format!("map {table} is not in the object"),
+            )
+        })?;
+        match table {
+            "THREADS" => clear(HashMap::<_, u32, Wire<Thread>>::try_from(map)),
+            _ => clear(HashMap::<_, u64, Wire<Request>>::try_from(map)),
+        }
+        .map_err(|error| failed(&error))
+    }
+
+    fn program(&mut self, hook: Hook) -> Result<&mut BtfTracePoint, Failure> {
+        let name = hook.program;
+        self.ebpf
+            .program_mut(name)
+            .ok_or_else(|| {
+                Failure::new(
+                    Reason::Internal,
+                    format!("program {name} is not in the object"),
+                )
+            })?
+            .try_into()
+            .map_err(|error: ProgramError| Failure::kernel("program type", &error))
+    }
+
+    /// Programs that are loaded: how long that took, and whether each is attached.
+    pub(super) fn loaded(&self) -> impl Iterator<Item = (Hook, Duration, bool, ProgramInfo)> {
+        self.programs.iter().filter_map(|(hook, loaded)| {
+            let info = self.ebpf.program(hook.program)?.info().ok()?;
+            Some((*hook, loaded.load_time, loaded.link.is_some(), info))
+        })
+    }
+
+    /// Writes a bank that is not in use.
+    pub(super) fn write(
+        &mut self,
+        bank: u32,
+        config: &Config,
+        filters: &Map<FilterKey, Accepting>,
+    ) -> Result<(), Failure> {
+        let written = &mut self.written[bank as usize & 1];
+        for key in written.drain(..) {
+            self.filters
+                .remove(&Wire(key))
+                .map_err(|error| Failure::kernel("emptying FILTERS", &error))?;
+        }
+        for (key, accepting) in filters {
+            self.filters
+                .insert(Wire(*key), Wire(*accepting), 0)
+                .map_err(|error| full("filter table", &error))?;
+            written.push(*key);
+        }
+        self.config
+            .set(bank, Wire(*config), 0)
+            .map_err(|error| Failure::kernel("writing CONFIG", &error))
+    }
+
+    /// Makes a generation the current one, and with it its bank.
+    pub(super) fn flip(&mut self, generation: u32) -> Result<(), Failure> {
+        self.control
+            .set(0, Wire(Control { generation }), 0)
+            .map_err(|error| Failure::kernel("writing CONTROL", &error))
+    }
+
+    /// Counters of a metric of each CPU; a copy torn by a program that ran meanwhile is taken again.
+    pub(super) fn counters(&self, metric: u32) -> Result<Vec<Counters>, Failure> {
+        const TRIES: usize = 100;
+        let read = || -> Result<Vec<Counters>, Failure> {
+            let values = self
+                .counters
+                .get(&metric, 0)
+                .map_err(|error| Failure::kernel("reading COUNTERS", &error))?;
+            Ok(values.iter().map(|it| it.0).collect())
+        };
+        let mut last = read()?;
+        for _ in 0..TRIES {
+            let next = read()?;
+            let whole = last
+                .iter()
+                .zip(&next)
+                .all(|(a, b)| a.sequence == b.sequence && a.sequence % 2 == 0);
+            last = next;
+            if whole {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    /// Every histogram, by CPU.
+    pub(super) fn series(&self) -> Result<Vec<(SeriesKey, Vec<Histogram>)>, Failure> {
+        const TRIES: usize = 100;
+        let failed = |error: MapError| Failure::kernel("reading SERIES", &error);
+        let mut all = Vec::new();
+        for map in &self.series {
+            for key in map.keys() {
+                let key = key.map_err(failed)?;
+                for left in (0..TRIES).rev() {
+                    let values = map.get(&key, 0).map_err(failed)?;
+                    let whole = values.iter().all(|it| it.0.after == it.0.before);
+                    if whole || left == 0 {
+                        all.push((key.0, values.iter().map(|it| it.0).collect()));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Forgets a histogram that no program adds to any more.
+    pub(super) fn forget(&mut self, key: &SeriesKey) {
+        for map in &mut self.series {
+            let _ = map.remove(&Wire(*key));
+        }
+    }
+
+    /// Bytes of kernel memory that the maps take.
+    pub(super) fn map_bytes(&self) -> u64 {
+        bpf::map_bytes(self.loaded().map(|(_, _, _, info)| info))
+    }
+}
+
+fn clear<K: aya::Pod, V: aya::Pod>(
+    map: Result<HashMap<&mut MapData, K, V>, MapError>,
+) -> Result<(), MapError> {
+    let mut map = map?;
+    let keys = map.keys().collect::<Result<Vec<K>, MapError>>()?;
+    for key in keys {
+        match map.remove(&key) {
+            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The kernel's types, for aya.
+fn kernel_types() -> Result<&'static Btf, Failure> {
+    static TYPES: OnceLock<Option<Btf>> = OnceLock::new();
+    TYPES
+        .get_or_init(|| Btf::from_sys_fs().ok())
+        .as_ref()
+        .ok_or_else(|| Failure::new(Reason::HookUnavailable, "the kernel's BTF cannot be read"))
+}
+
+fn no_tracepoint(name: &str) -> Failure {
+    let text = format!("this kernel has no tracepoint {name}");
+    Failure::new(Reason::HookUnavailable, text.clone()).with_precondition("CAPABILITY", name, text)
+}
+
+fn full(table: &str, error: &MapError) -> Failure {
+    let text =
+        format!("the span engine's {table} is full ({error}); stop a session or join filters");
+    Failure::new(Reason::CapacityExhausted, text.clone()).with_quota(table, text)
+}

@@ -1,0 +1,53 @@
+//! What the programs must know of the running kernel.
+
+use latscope_events::span::offsets::Offsets;
+
+use crate::{
+    btf::Btf,
+    failure::{Failure, Reason},
+};
+
+/// Finds every offset that the programs use.
+///
+/// # Errors
+/// `HOOK_UNAVAILABLE` where the kernel has no BTF, or lacks one of the fields.
+pub(super) fn find() -> Result<Offsets, Failure> {
+    let btf = Btf::running().as_ref().map_err(|why| {
+        Failure::new(Reason::HookUnavailable, why.clone()).with_precondition(
+            "BTF",
+            "vmlinux",
+            why.clone(),
+        )
+    })?;
+    let at = |structure: &str, field: &str| {
+        btf.offset(structure, field).ok_or_else(|| {
+            let text = format!("this kernel's BTF has no field {structure}.{field}");
+            Failure::new(Reason::HookUnavailable, text.clone())
+                .with_precondition("BTF", structure, text)
+        })
+    };
+    Ok(Offsets {
+        task_pid: at("task_struct", "pid")?,
+        task_tgid: at("task_struct", "tgid")?,
+        task_comm: at("task_struct", "comm")?,
+        task_cgroups: at("task_struct", "cgroups")?,
+        task_flags: at("task_struct", "flags")?,
+        css_set_cgroup: at("css_set", "dfl_cgrp")?,
+        cgroup_kn: at("cgroup", "kn")?,
+        cgroup_level: at("cgroup", "level")?,
+        cgroup_ancestors: at("cgroup", "ancestors")?,
+        kernfs_id: at("kernfs_node", "id")?,
+        request_queue: at("request", "q")?,
+        request_length: at("request", "__data_len")?,
+        queue_disk: at("request_queue", "disk")?,
+        disk_major: at("gendisk", "major")?,
+        disk_first_minor: at("gendisk", "first_minor")?,
+        own_pid: std::process::id(),
+        exit: [libc::SYS_exit as u32, libc::SYS_exit_group as u32],
+        regs_cs: if cfg!(target_arch = "x86_64") {
+            at("pt_regs", "cs")?
+        } else {
+            0
+        },
+    })
+}

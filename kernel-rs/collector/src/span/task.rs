@@ -1,0 +1,4 @@
+//! Who was measured: cgroups and containers by the numbers that the programs give.
+
+pub(super) mod cgroup;
+pub(super) mod container;

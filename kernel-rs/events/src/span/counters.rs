@@ -1,0 +1,45 @@
+//! What is counted for each lane on one CPU, bit-sliced: see [`crate::counter`]. One for each metric, since programs of
+//! different metrics interrupt each other.
+
+use crate::{config::CAP_PLANES, counter::PLANES, layout};
+
+/// Counters of one metric on one CPU. `sequence` is odd while they are being changed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Counters {
+    /// Changes begun plus changes ended.
+    pub sequence: u64,
+    /// Start of the current second, ns.
+    pub window: u64,
+    /// Lanes whose cap is reached in this second.
+    pub capped: u64,
+    /// Generation that the caps belong to.
+    pub generation: u64,
+    /// Samples of this second, counted up from the start values of the caps.
+    pub cap: [u64; CAP_PLANES],
+    /// By [`count`].
+    pub planes: [[u64; PLANES]; count::COUNTS],
+}
+layout!(Counters, 8 * (4 + CAP_PLANES + count::COUNTS * PLANES));
+
+/// Indexes of [`Counters::planes`].
+pub mod count {
+    /// Latencies told apart.
+    pub const MEASURED: usize = 0;
+    /// Those that are in a histogram and by request no sample.
+    pub const WITHHELD: usize = 1;
+    /// Those of these that no histogram had room for.
+    pub const NO_ROOM: usize = 2;
+    /// Samples dropped at the cap.
+    pub const RATE_LIMITED: usize = 3;
+    /// Samples for which the ring had no room.
+    pub const RING_FULL: usize = 4;
+    /// Starts that found no room: what they begin is not followed.
+    pub const SLOTS_FULL: usize = 5;
+    /// Starts whose end never came, or too late.
+    pub const UNMATCHED_START: usize = 6;
+    /// Ends before their start.
+    pub const CLOCK_BACKWARDS: usize = 7;
+    /// How many there are.
+    pub const COUNTS: usize = 8;
+}

@@ -1,0 +1,18 @@
+//! Threads that end: their entries go, and what they began is told to have no end.
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use core::ffi::c_void;
+
+use crate::{
+    kernel::{Object, offset},
+    maps::THREADS,
+};
+
+/// `sched_process_exit(struct task_struct *p)`
+#[btf_tracepoint(function = "sched_process_exit")]
+pub(crate) fn latscope_exit(ctx: BtfTracePointContext) -> i32 {
+    let task = Object(ctx.arg::<*const c_void>(0));
+    let tid: u32 = task.field(offset!(task_pid));
+    let _ = THREADS.remove(tid);
+    0
+}

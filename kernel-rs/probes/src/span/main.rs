@@ -1,0 +1,34 @@
+//! Span engine: time between two points of one task, request or object, for all sessions.
+//!
+//! A thread is classified once for each generation of the lanes; what it begins is kept in its entry, what requests and
+//! objects begin in tables of their own. Every span ends in `emit::finish`.
+#![no_std]
+#![no_main]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "so the program macros hand over the context"
+)]
+
+mod block_io;
+mod classify;
+mod emit;
+mod exit;
+mod hardirq;
+mod histogram;
+mod interrupt;
+mod kernel;
+mod lanes;
+mod maps;
+mod scheduler;
+mod softirq;
+mod syscall;
+mod thread;
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

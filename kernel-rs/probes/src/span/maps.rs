@@ -1,0 +1,78 @@
+//! The maps of the span engine. Sizes are defaults; the user side may load others.
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    macros::btf_map,
+};
+use latscope_events::{
+    histogram::Histogram,
+    span::{
+        config::{Accepting, Config, Control, FilterKey},
+        counters::Counters,
+        metric::METRICS,
+        series::SeriesKey,
+        thread::{Request, Thread},
+    },
+};
+
+use crate::{hardirq::Handlers, softirq::VECTORS};
+
+/// The generation of the lanes.
+#[btf_map]
+pub(crate) static CONTROL: Array<Control, 1> = Array::new();
+
+/// Set to 1 by a reader that is about to sleep: the next record wakes it and clears this.
+#[btf_map]
+pub(crate) static WAKE: Array<u32, 1> = Array::new();
+
+/// The lanes, one bank a generation parity.
+#[btf_map]
+pub(crate) static CONFIG: Array<Config, 2> = Array::new();
+
+/// Values that filters name, both banks.
+#[btf_map]
+pub(crate) static FILTERS: HashMap<FilterKey, Accepting, 8192> = HashMap::new();
+
+/// Threads by id.
+#[btf_map]
+pub(crate) static THREADS: HashMap<u32, Thread, 16384> = HashMap::new();
+
+/// A thread of which nothing is known yet.
+#[btf_map]
+pub(crate) static NEW_THREAD: Array<Thread, 1> = Array::new();
+
+/// Latencies by size.
+#[btf_map]
+pub(crate) static SERIES: PerCpuHashMap<SeriesKey, Histogram, 1024> = PerCpuHashMap::new();
+
+/// Those that have no room there.
+#[btf_map]
+pub(crate) static OTHERS: PerCpuHashMap<SeriesKey, Histogram, 128> = PerCpuHashMap::new();
+
+/// A histogram that has counted nothing yet.
+#[btf_map]
+pub(crate) static NEW_HISTOGRAM: Array<Histogram, 1> = Array::new();
+
+/// Rate caps, losses and refusals by metric.
+#[btf_map]
+pub(crate) static COUNTERS: PerCpuArray<Counters, METRICS> = PerCpuArray::new();
+
+/// Samples on their way to the reader. Untyped, so that bpftool can open it.
+#[btf_map]
+pub(crate) static SAMPLES: RingBuf<(), { 1 << 20 }> = RingBuf::new();
+
+/// Since when this CPU is not idle.
+#[btf_map]
+pub(crate) static IDLE: PerCpuArray<u64, 1> = PerCpuArray::new();
+
+/// When this CPU entered each soft interrupt.
+#[btf_map]
+pub(crate) static SOFTIRQS: PerCpuArray<u64, VECTORS> = PerCpuArray::new();
+
+/// The hard interrupts that this CPU is in.
+#[btf_map]
+pub(crate) static HARDIRQS: PerCpuArray<Handlers, 1> = PerCpuArray::new();
+
+/// Block requests by address.
+#[btf_map]
+pub(crate) static REQUESTS: HashMap<u64, Request, 8192> = HashMap::new();
