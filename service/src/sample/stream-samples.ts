@@ -1,11 +1,12 @@
 import { StopReason, StreamSamplesRequest, type SessionSpec } from "@latscope/proto";
 import type { ReaderHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
+import { requireNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { Outgoing } from "../rpc/outgoing.js";
 import type { Peer } from "../rpc/peer.js";
 import type { SessionRecord } from "../session/record.js";
-import { milliseconds } from "../session/time.js";
+import { checkDuration, milliseconds } from "../session/time.js";
 import type { SampleContext } from "./context.js";
 import { pump } from "./pump.js";
 
@@ -13,6 +14,8 @@ import { pump } from "./pump.js";
 export function streamSamples(context: SampleContext) {
   return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Peer): Promise<void> => {
     const request = decodeRequest(StreamSamplesRequest, bytes);
+    checkDuration(request.linger, "linger");
+    requireNode(request.nodes, context, "nodes");
     switch (request.source?.$case) {
       case "session": {
         const record = context.sessions.get(request.source.value, "session");
@@ -20,6 +23,7 @@ export function streamSamples(context: SampleContext) {
         return;
       }
       case "spec":
+        requireNode(request.source.value.nodeSelector, context, "spec.node_selector");
         return streamOwn(context, { spec: request.source.value, owner }, request, bytes, outgoing);
       case undefined:
         throw Failure.field("FIELD_REQUIRED", "source", "give a session (sessions/{id}) or a spec");
@@ -36,7 +40,6 @@ async function streamOwn(
 ): Promise<void> {
   const { collector, sessions } = context;
   const lingerMs = request.linger === undefined ? 0 : milliseconds(request.linger);
-  if (lingerMs < 0) throw Failure.field("FIELD_INVALID", "linger", "is negative");
   collector.checkReader(bytes);
   const record = await sessions.create({ ...session, displayName: "", labels: {}, stream: { lingerMs } });
   // Only a stream that broke can be taken up again.

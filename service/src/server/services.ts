@@ -5,6 +5,7 @@ import type { Collector } from "../addon/types.js";
 import type { Health } from "../health/health.js";
 import { healthDefinition, healthService } from "../health/service.js";
 import type { Logger } from "../log/logger.js";
+import type { ThisNode } from "../node/select.js";
 import { nodeService } from "../node/service.js";
 import { Descriptors } from "../reflection/descriptors.js";
 import { reflectionDefinition, reflectionNames, reflectionService } from "../reflection/service.js";
@@ -23,15 +24,12 @@ export const serviceNames = [
 ] as const;
 
 /** What the services are made of. */
-export interface ServiceParts {
+export interface ServiceParts extends ThisNode {
   collector: Collector;
   sessions: Sessions;
   streams: StreamCount;
   health: Health;
   draining: AbortSignal;
-  /** `nodes/{name}` */
-  node: string;
-  nodeLabels: Readonly<Record<string, string>>;
   log: Logger;
 }
 

@@ -1,8 +1,9 @@
 import { CreateSessionRequest, Session, SessionSpec, type CreateSessionResponse } from "@latscope/proto";
 import { inSession } from "../failure/from-addon.js";
+import { requireNode } from "../node/select.js";
 import type { Peer } from "../rpc/peer.js";
 import type { SessionContext } from "./context.js";
-import { checkLabels } from "./labels.js";
+import { checkDisplayName, checkLabels } from "./labels.js";
 import { checkSessionId } from "./name.js";
 import type { NewSession } from "./record.js";
 
@@ -10,6 +11,7 @@ import type { NewSession } from "./record.js";
 export function createSession(context: SessionContext) {
   return async (request: CreateSessionRequest, peer: Peer): Promise<CreateSessionResponse> => {
     const session = newSession(request, peer);
+    requireNode(session.spec.nodeSelector, context, "session.spec.node_selector");
     if (request.validateOnly) return validate(context, session);
     const bytes = CreateSessionRequest.encode(request).finish();
     return context.replies.once(peer.owner, request.requestId, bytes, async () => {
@@ -21,11 +23,12 @@ export function createSession(context: SessionContext) {
 
 function newSession({ session, sessionId: id }: CreateSessionRequest, { owner }: Peer): NewSession {
   if (id !== "") checkSessionId(id, "session_id");
-  const labels = session?.labels ?? {};
+  const { displayName = "", labels = {} } = session ?? {};
+  checkDisplayName(displayName, "session.display_name");
   checkLabels(labels, "session.labels");
   const fields = {
     owner,
-    displayName: session?.displayName ?? "",
+    displayName,
     labels,
     spec: session?.spec ?? SessionSpec.fromPartial({}),
   };

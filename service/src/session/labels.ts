@@ -4,6 +4,12 @@ const maxLabels = 64;
 const maxKeyLength = 63;
 const maxValueLength = 255;
 
+/** @throws Failure FIELD_INVALID for one that is too long */
+export function checkDisplayName(name: string, field: string): void {
+  if (name.length <= maxValueLength) return;
+  throw Failure.field("FIELD_INVALID", field, `has ${name.length} characters, at most ${maxValueLength} are allowed`);
+}
+
 /** @throws Failure FIELD_INVALID naming every label that is too long, and too many of them */
 export function checkLabels(labels: Readonly<Record<string, string>>, field: string): void {
   const violations: FieldViolation[] = [];

@@ -77,6 +77,20 @@ describe("CreateSession", () => {
     expect(session.etag).not.toBe("");
   });
 
+  it("passes over what a client sets of what the server gives", async () => {
+    const given = { name: "sessions/b", owner: "uid:0", etag: "mine", state: SessionState.FAILED, stateReason: "why" };
+    const session = await create({ sessionId: "a", session: { spec: tcp, ...given, effectiveSpec: {}, stats: {} } });
+    const { etag, effectiveSpec } = session;
+    expect(session).toMatchObject({
+      name: "sessions/a",
+      owner: "uid:1000",
+      state: SessionState.RUNNING,
+      stateReason: "",
+    });
+    expect(etag).not.toBe("mine");
+    expect(effectiveSpec?.probes).toHaveLength(1);
+  });
+
   it("chooses an id", async () => {
     const { name } = await create();
     expect(name).toMatch(/^sessions\/s-[0-9a-f]{8}$/);

@@ -3,7 +3,7 @@ import { Failure } from "../failure/failure.js";
 import { inSession } from "../failure/from-addon.js";
 import type { SessionContext } from "./context.js";
 import { checkEtag } from "./etag.js";
-import { checkLabels } from "./labels.js";
+import { checkDisplayName, checkLabels } from "./labels.js";
 import { applyMask, touchesSpec } from "./update-mask.js";
 
 /** Turns the live knobs of a session, without a gap in what it measures. */
@@ -15,6 +15,7 @@ export function updateSession({ sessions }: SessionContext) {
     await record.lock.run(async () => {
       checkEtag(session.etag, record);
       const next = applyMask(record, session, paths);
+      checkDisplayName(next.displayName, "session.display_name");
       checkLabels(next.labels, "session.labels");
       if (touchesSpec(paths)) {
         if (!record.running || record.handle === undefined) throw stopped(record.name);

@@ -1,17 +1,17 @@
-import { readdir } from "node:fs/promises";
 import { existsSync } from "node:fs";
 
-import { DeleteSessionRequest, EndReason, type DeleteSessionResponse } from "@latscope/proto";
+import { EndReason } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
 import { bpfObjectsOf, stillThere, total } from "../harness/bpf.js";
-import { ALL_TCP, unary } from "../harness/client.js";
+import { ALL_TCP } from "../harness/client.js";
 import { eventually } from "../harness/eventually.js";
 import { GrpcurlStream } from "../harness/grpcurl.js";
 import { scopeOfEachTest } from "../harness/scope.js";
 import { Service } from "../harness/service.js";
 import { stage } from "../harness/stage.js";
 import { qdiscKinds } from "../harness/tc.js";
+import { cycles, held } from "../load/cycles.js";
 import { CLIENT, direct, SERVER } from "../harness/topology.js";
 
 const SPEC = { ...ALL_TCP, interfaces: [CLIENT.interface] };
@@ -47,24 +47,15 @@ describe("a client that goes", () => {
 describe("sessions that come and go", () => {
   const scope = scopeOfEachTest();
 
+  // The short form of `npm run cycles`, which makes thousands.
   test("leave descriptors, programs, maps and links as they were", async () => {
     const network = await direct(scope);
     const service = await Service.start(scope, network.client);
-    const cycle = async (): Promise<void> => {
-      const { name } = await service.client.create(SPEC);
-      const request = DeleteSessionRequest.fromPartial({ name, force: true });
-      await unary<DeleteSessionResponse>((answer) => service.client.sessions.deleteSession(request, answer));
-    };
-    const held = async (): Promise<unknown> => {
-      const { programs, maps, links: attached } = await bpfObjectsOf(service.process.pid);
-      const descriptors = await readdir(`/proc/${service.process.pid}/fd`);
-      return { programs: programs.length, maps: maps.length, links: attached.length, fds: descriptors.length };
-    };
     // What is loaded once and kept is loaded by the first.
-    await cycle();
-    const before = await held();
-    for (let n = 0; n < 50; n++) await cycle();
-    expect(await held()).toEqual(before);
+    await cycles(service, SPEC, 1);
+    const before = await held(service);
+    await cycles(service, SPEC, 50);
+    expect(await held(service)).toEqual(before);
   });
 });
 
