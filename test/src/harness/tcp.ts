@@ -15,6 +15,8 @@ export interface Segment {
   /** TSval and TSecr. */
   readonly timestamps?: readonly [number, number];
   readonly ipv6?: boolean;
+  /** VLAN ids of tags in the frame, the outer first. */
+  readonly vlans?: readonly number[];
 }
 
 /** Addresses in hand-made segments. No interface has them, so that no stack answers. */
@@ -33,22 +35,15 @@ export function frame(segment: Segment): string {
   const destination = address(segment, to);
   const pseudo = Buffer.concat([source, destination, u32(tcp.length), u32(6)]);
   tcp.writeUInt16BE(checksum(Buffer.concat([pseudo, tcp])), 16);
-  const ethernet = Buffer.from([
-    2,
-    0x4c,
-    0,
-    0,
-    0,
-    to,
-    2,
-    0x4c,
-    0,
-    0,
-    0,
-    from,
-    ...(segment.ipv6 ? [0x86, 0xdd] : [8, 0]),
-  ]);
+  const stations = Buffer.from([2, 0x4c, 0, 0, 0, to, 2, 0x4c, 0, 0, 0, from]);
+  const kind = Buffer.from(segment.ipv6 ? [0x86, 0xdd] : [8, 0]);
+  const ethernet = Buffer.concat([stations, ...(segment.vlans ?? []).map(tag), kind]);
   return Buffer.concat([ethernet, ipHeader(segment, source, destination, tcp.length), tcp]).toString("hex");
+}
+
+/** A tag; the outer of two is a service tag (IEEE 802.1ad). */
+function tag(vlan: number, at: number, all: readonly number[]): Buffer {
+  return u32(((at + 1 < all.length ? 0x88a8 : 0x8100) << 16) | vlan);
 }
 
 function address(segment: Segment, host: number): Buffer {
