@@ -9,8 +9,8 @@ latscope-bench-packet [OPTIONS]
   --packets N       packets of each row (400000)
   --runs N          runs of each row, of which the medians are shown (5)
   --flows N,...     flows, a row each (1,10,100,1000,10000)
-  --sessions K,...  what listens, a column each: one, capture, all64, disjoint64 (all of them)
-                    capture is one session by the capture's clock, which also gives recall
+  --sessions K,...  what listens, a column each (all of them): one, samples, capture, all64, disjoint64, grouped64;
+                    one has histograms alone, samples every latency too, capture is that by the capture's clock, which also gives recall
   --ipv4, --ipv6    only these (both)
   --timestamps, --no-timestamps
                     only with, or without, TCP timestamps (both)

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use latscope_collector::{
     packet::replay::Replay,
     proto::{
-        Collection, DnsProbe, Filter, IcmpProbe, PortRange, Probe, QuicProbe, SessionSpec,
+        Collection, DnsProbe, Filter, GroupBy, IcmpProbe, PortRange, Probe, QuicProbe, SessionSpec,
         TcpProbe, UdpProbe, probe,
     },
     spec::{self, CompiledSpec},
@@ -16,25 +16,38 @@ const SESSIONS: u32 = 64;
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One session, everything, live clock.
+    /// One session, everything, live clock: histograms alone.
     One,
+    /// The same, and every latency as a sample too.
+    Samples,
     /// The same by the capture's clock.
     Capture,
     /// 64 sessions that all want everything.
     All64,
     /// 64 sessions, each with a 64th of the flows.
     Disjoint64,
+    /// 64 sessions that want everything, in four groupings.
+    Grouped64,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::One, Self::Capture, Self::All64, Self::Disjoint64];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::One,
+        Self::Samples,
+        Self::Capture,
+        Self::All64,
+        Self::Disjoint64,
+        Self::Grouped64,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::One => "one",
+            Self::Samples => "samples",
             Self::Capture => "capture",
             Self::All64 => "all64",
             Self::Disjoint64 => "disjoint64",
+            Self::Grouped64 => "grouped64",
         }
     }
 
@@ -43,26 +56,45 @@ impl Kind {
             .into_iter()
             .find(|it| it.name() == name)
             .ok_or_else(|| {
-                format!("--sessions: {name} is not one of one, capture, all64, disjoint64")
+                let names = Self::ALL.map(Self::name).join(", ");
+                format!("--sessions: {name} is not one of {names}")
             })
     }
 
     /// The programs, loaded for these sessions.
     pub(crate) fn open(self, flows: usize) -> anyhow::Result<Replay> {
         let sessions: Vec<CompiledSpec> = match self {
-            Self::One | Self::Capture => vec![session(Vec::new())?],
+            Self::One => vec![session(Vec::new(), Vec::new(), true)?],
+            Self::Samples | Self::Capture => vec![session(Vec::new(), Vec::new(), false)?],
             Self::All64 => (0..SESSIONS)
-                .map(|_| session(Vec::new()))
+                .map(|_| session(Vec::new(), Vec::new(), true))
                 .collect::<Result<_, _>>()?,
             Self::Disjoint64 => (0..SESSIONS)
-                .map(|number| session(vec![share(number, flows)]))
+                .map(|number| session(vec![share(number, flows)], Vec::new(), true))
+                .collect::<Result<_, _>>()?,
+            Self::Grouped64 => (0..SESSIONS)
+                .map(|number| session(Vec::new(), grouping(number), true))
                 .collect::<Result<_, _>>()?,
         };
         Replay::for_sessions(&sessions, self != Self::Capture).map_err(|it| anyhow!("{it}"))
     }
 }
 
-fn session(filters: Vec<Filter>) -> anyhow::Result<CompiledSpec> {
+/// One of four ways to group.
+fn grouping(number: u32) -> Vec<GroupBy> {
+    match number % 4 {
+        0 => vec![],
+        1 => vec![GroupBy::ServerPrefix],
+        2 => vec![GroupBy::ClientPrefix],
+        _ => vec![GroupBy::ServerPort, GroupBy::Interface],
+    }
+}
+
+fn session(
+    filters: Vec<Filter>,
+    group_by: Vec<GroupBy>,
+    histograms_only: bool,
+) -> anyhow::Result<CompiledSpec> {
     let kinds = if filters.is_empty() {
         vec![
             probe::Kind::Tcp(TcpProbe::default()),
@@ -85,6 +117,8 @@ fn session(filters: Vec<Filter>) -> anyhow::Result<CompiledSpec> {
         filters,
         collection: Some(Collection {
             max_samples_per_second: Some(0),
+            histograms_only,
+            group_by: group_by.into_iter().map(i32::from).collect(),
             ..Collection::default()
         }),
         ..SessionSpec::default()

@@ -35,8 +35,6 @@ pub enum Reason {
     CaptureInvalid,
     /// Something the contract has and this build does not measure.
     MetricUnimplemented,
-    /// An option the contract has and this build does not follow.
-    OptionUnimplemented,
     /// The kernel offers no hook for this metric.
     HookUnavailable,
     /// The service lacks a Linux capability.
@@ -61,7 +59,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of docs/errors.md.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 24] = [
         Self::MessageMalformed,
         Self::FieldRequired,
         Self::FieldInvalid,
@@ -76,7 +74,6 @@ impl Reason {
         Self::CursorInvalid,
         Self::CaptureInvalid,
         Self::MetricUnimplemented,
-        Self::OptionUnimplemented,
         Self::HookUnavailable,
         Self::PrivilegeMissing,
         Self::ProgramRefused,
@@ -107,7 +104,6 @@ impl Reason {
             Self::CursorInvalid => "CURSOR_INVALID",
             Self::CaptureInvalid => "CAPTURE_INVALID",
             Self::MetricUnimplemented => "METRIC_UNIMPLEMENTED",
-            Self::OptionUnimplemented => "OPTION_UNIMPLEMENTED",
             Self::HookUnavailable => "HOOK_UNAVAILABLE",
             Self::PrivilegeMissing => "PRIVILEGE_MISSING",
             Self::ProgramRefused => "PROGRAM_REFUSED",
@@ -150,7 +146,7 @@ impl Reason {
             | Self::NamespaceUnknown
             | Self::CursorInvalid
             | Self::CaptureInvalid => "INVALID_ARGUMENT",
-            Self::MetricUnimplemented | Self::OptionUnimplemented => "UNIMPLEMENTED",
+            Self::MetricUnimplemented => "UNIMPLEMENTED",
             Self::HookUnavailable
             | Self::PrivilegeMissing
             | Self::ProgramRefused

@@ -164,16 +164,6 @@ const BY_FLOW: &[GroupBy] = &[
     GroupBy::Result,
     GroupBy::Node,
 ];
-const BY_FLOW_SUBJECT: &[GroupBy] = &[
-    GroupBy::ClientPrefix,
-    GroupBy::ServerPrefix,
-    GroupBy::ServerPort,
-    GroupBy::Interface,
-    GroupBy::Subject,
-    GroupBy::Protocol,
-    GroupBy::Result,
-    GroupBy::Node,
-];
 const BY_SOCKET: &[GroupBy] = &[
     GroupBy::ClientPrefix,
     GroupBy::ServerPrefix,
@@ -294,7 +284,7 @@ pub const TABLE: [Row; 25] = [
         true,
         UDP_TCP,
         FLOW_SUBJECT,
-        BY_FLOW_SUBJECT,
+        BY_FLOW,
     ),
     packet(Metric::IcmpEcho, "icmp echo", true, ICMP, PORTLESS, BY_FLOW),
     packet(

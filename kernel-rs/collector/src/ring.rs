@@ -117,6 +117,11 @@ impl<R: Routes> Reader<R> {
         self.source
     }
 
+    /// What can be told of who gets what.
+    pub(crate) fn look<T>(&self, pick: impl FnOnce(&R) -> T) -> T {
+        pick(&self.routes.read())
+    }
+
     /// Returns once everything that was in the ring is in the logs.
     pub(crate) fn drain(&self) {
         let (done, wait) = mpsc::sync_channel(1);

@@ -5,8 +5,10 @@ use latscope_events::{
     config::{Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::{Flow, FlowKey4, FlowKey6},
+    histogram::Histogram,
     options::Options,
     pending::{Pending, TransactionKey},
+    series::SeriesKey,
 };
 
 /// A map value or key in the kernel's own bytes.
@@ -25,10 +27,12 @@ impl Layout for Flow {}
 impl Layout for FlowKey4 {}
 impl Layout for FlowKey6 {}
 impl Layout for GroupStats {}
+impl Layout for Histogram {}
 impl Layout for Interface {}
 impl Layout for Options {}
 impl Layout for Pending {}
 impl Layout for TransactionKey {}
+impl Layout for SeriesKey {}
 impl Layout for TrieKey {}
 
 // SAFETY: `Layout` promises what `Pod` asks for, and the wrapper is transparent.

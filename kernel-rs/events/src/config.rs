@@ -3,7 +3,12 @@
 //! Everything here exists twice, selected by the low bit of [`Control::generation`]: the user side writes the bank that
 //! is not in use and then flips with one store, so a change of one session never tears another's filter.
 
-use crate::{flow::GROUPS, layout, metric::PACKET_METRICS};
+use crate::{
+    flow::GROUPS,
+    layout,
+    metric::PACKET_METRICS,
+    series::{GROUPINGS, Grouping},
+};
 
 /// The one word that flips banks; the only entry of its map.
 #[repr(C)]
@@ -29,6 +34,12 @@ pub struct Config {
     pub direction: [[u64; CLAUSES]; 4],
     /// Exclude clauses, likewise.
     pub exclude_direction: [[u64; CLAUSES]; 4],
+    /// Ways in which sessions group; the first `groupings` of them are in use.
+    pub grouping: [Grouping; GROUPINGS],
+    /// By the exponent of a latency: sessions for which every such latency is too fast to be a sample of its own.
+    pub faster: [u64; EXPONENTS],
+    /// Sessions that get samples, not histograms alone.
+    pub sampled: u64,
     /// Sessions without any filter clause.
     pub unfiltered: u64,
     /// Sessions with an exclude clause.
@@ -45,14 +56,23 @@ pub struct Config {
     pub inner: u32,
     /// Groups that tell flows apart without their VLAN.
     pub ignore_vlan: u32,
+    /// Groupings in use.
+    pub groupings: u32,
+    /// Unused.
+    pub reserved: u32,
 }
 layout!(
     Config,
-    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + 3) + 4 * GROUPS + 16
+    8 * (PACKET_METRICS + GROUPS + CAP_PLANES + 8 * CLAUSES + EXPONENTS + 4)
+        + 32 * GROUPINGS
+        + 4 * GROUPS
+        + 24
 );
 
 /// Filter clauses a session can have.
 pub const CLAUSES: usize = 8;
+/// Exponents that a latency may have.
+pub const EXPONENTS: usize = 64;
 /// Bits of a rate cap: samples a second and CPU below 2^20.
 pub const CAP_PLANES: usize = 20;
 

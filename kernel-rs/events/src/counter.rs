@@ -26,8 +26,12 @@ pub struct Counters {
     pub ring_full: [u64; PLANES],
     /// Samples of flows for which no class could be had.
     pub map_full: [u64; PLANES],
+    /// Latencies that are in a histogram and by request no sample.
+    pub withheld: [u64; PLANES],
+    /// Those that no histogram had room for.
+    pub no_room: [u64; PLANES],
 }
-layout!(Counters, 8 * (4 + CAP_PLANES + 3 * PLANES));
+layout!(Counters, 8 * (4 + CAP_PLANES + 5 * PLANES));
 
 /// Adds one to the counters of `mask`; returns those that overflowed.
 #[inline(always)]

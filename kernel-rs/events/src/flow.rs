@@ -1,6 +1,6 @@
 //! The flow table: one entry for both directions of a flow.
 
-use crate::layout;
+use crate::{layout, series::REMEMBERED};
 
 /// Segments of one direction that are followed at once (ACCURACY.md 8 asks for at least four).
 pub const SLOTS: usize = 8;
@@ -164,6 +164,8 @@ pub struct Flow {
     pub window: [u16; 2],
     /// Of a DNS stream: 1 once it is known to be none, or where messages begin is not known any more.
     pub stream_lost: u32,
+    /// Round-trip histograms of the first groupings: `series::remembered`.
+    pub histograms: [u16; REMEMBERED],
     /// Generation of the session set that `mask` and `class` were decided for.
     pub generation: u32,
     /// Index of the mask's class in the class table of that generation.
@@ -181,7 +183,7 @@ pub struct Flow {
     /// SYN-ACKs whose number was another than that of the one before.
     pub syn_ack_changes: u8,
 }
-layout!(Flow, 320);
+layout!(Flow, 328);
 
 /// Values of [`Flow::state`].
 pub mod state {

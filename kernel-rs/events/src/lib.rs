@@ -15,6 +15,7 @@ pub mod options;
 pub mod pending;
 pub mod refusal;
 pub mod sample;
+pub mod series;
 pub mod span;
 
 /// Sessions that one engine can serve at once: the bits of a session mask.

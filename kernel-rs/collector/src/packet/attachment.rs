@@ -15,12 +15,17 @@ use crate::{
     spec::CompiledSpec,
 };
 
+struct Last {
+    totals: Totals,
+    histograms: Vec<(Group, Histogram)>,
+}
+
 /// A session inside the packet engine. Dropping it stops it.
 pub(super) struct PacketAttachment {
     state: Arc<Mutex<Option<State>>>,
     id: u64,
     /// What the session came to, once stopped.
-    last: Option<Totals>,
+    last: Option<Last>,
 }
 
 impl PacketAttachment {
@@ -43,7 +48,7 @@ impl Attachment for PacketAttachment {
 
     fn totals(&self) -> Totals {
         if let Some(last) = &self.last {
-            return last.clone();
+            return last.totals.clone();
         }
         let mut guard = self.state.lock();
         let Some(state) = guard.as_mut() else {
@@ -53,7 +58,13 @@ impl Attachment for PacketAttachment {
     }
 
     fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
-        Ok(Vec::new())
+        if let Some(last) = &self.last {
+            return Ok(last.histograms.clone());
+        }
+        let mut guard = self.state.lock();
+        guard
+            .as_mut()
+            .map_or_else(|| Ok(Vec::new()), |state| state.histograms(self.id))
     }
 
     fn programs(&self) -> Vec<ProgramStats> {
@@ -96,7 +107,10 @@ impl Attachment for PacketAttachment {
                 .and_then(|group| state.object.group(group as u32, true).ok())
                 .unwrap_or(Outside::NOTHING);
             let counters = state.object.counters().unwrap_or_default();
-            self.last = Some(member.totals(&[], &counters, &group));
+            self.last = Some(Last {
+                totals: member.totals(&[], &counters, &group),
+                histograms: member.histograms(),
+            });
         }
     }
 }

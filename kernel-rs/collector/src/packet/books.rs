@@ -35,12 +35,16 @@ pub(super) struct Change<'a> {
     pub(super) after: &'a [Counters],
 }
 
-/// Losses of a session by stage, added over lanes and CPUs.
-#[derive(Clone, Copy, Default)]
-struct Planes {
-    rate_limited: u64,
-    ring_full: u64,
-    map_full: u64,
+/// What the planes count for a session, added over lanes and CPUs, in the order of [`plane`].
+type Planes = [u64; plane::COUNT];
+
+mod plane {
+    pub(super) const RATE_LIMITED: usize = 0;
+    pub(super) const RING_FULL: usize = 1;
+    pub(super) const MAP_FULL: usize = 2;
+    pub(super) const WITHHELD: usize = 3;
+    pub(super) const NO_ROOM: usize = 4;
+    pub(super) const COUNT: usize = 5;
 }
 
 /// What is counted for a session in the current bank, or in any.
@@ -75,35 +79,13 @@ impl Books {
         let at_new = planes(new, before);
         let late = planes(gone, after);
         let early = planes(gone, before);
-        // What was lost so far is kept as a start that lies so much lower.
-        let shift = |start: &mut u64, at_new: u64, at_old: u64, late: u64, early: u64| {
+        // What was counted so far is kept as a start that lies so much lower.
+        for (plane, start) in self.planes_at_start.iter_mut().enumerate() {
             *start = start
-                .wrapping_add(at_new)
-                .wrapping_sub(at_old)
-                .wrapping_sub(late - early);
-        };
-        let start = &mut self.planes_at_start;
-        shift(
-            &mut start.rate_limited,
-            at_new.rate_limited,
-            at_old.rate_limited,
-            late.rate_limited,
-            early.rate_limited,
-        );
-        shift(
-            &mut start.ring_full,
-            at_new.ring_full,
-            at_old.ring_full,
-            late.ring_full,
-            early.ring_full,
-        );
-        shift(
-            &mut start.map_full,
-            at_new.map_full,
-            at_old.map_full,
-            late.map_full,
-            early.map_full,
-        );
+                .wrapping_add(at_new[plane])
+                .wrapping_sub(at_old[plane])
+                .wrapping_sub(late[plane] - early[plane]);
+        }
     }
 
     /// Takes over the counters of a bank that is about to be cleared.
@@ -115,24 +97,13 @@ impl Books {
         }
     }
 
-    /// What was lost so far, by stage.
-    fn losses(&self, lanes: &[(u32, Lane)], counters: &[Counters]) -> [(LossStage, u64); 3] {
-        let lost = planes(lanes, counters);
-        let start = &self.planes_at_start;
-        [
-            (
-                LossStage::KernelRateLimit,
-                lost.rate_limited.wrapping_sub(start.rate_limited),
-            ),
-            (
-                LossStage::KernelRingFull,
-                lost.ring_full.wrapping_sub(start.ring_full),
-            ),
-            (
-                LossStage::KernelMapFull,
-                lost.map_full.wrapping_sub(start.map_full),
-            ),
-        ]
+    /// What the planes counted so far.
+    fn planes(&self, lanes: &[(u32, Lane)], counters: &[Counters]) -> Planes {
+        let mut planes = planes(lanes, counters);
+        for (plane, start) in planes.iter_mut().zip(&self.planes_at_start) {
+            *plane = plane.wrapping_sub(*start);
+        }
+        planes
     }
 
     /// What was lost since the last call, by stage.
@@ -141,7 +112,7 @@ impl Books {
         lanes: &[(u32, Lane)],
         counters: &[Counters],
     ) -> [(LossStage, u64); 3] {
-        let mut losses = self.losses(lanes, counters);
+        let mut losses = losses(&self.planes(lanes, counters));
         for ((_, count), told) in losses.iter_mut().zip(&mut self.told) {
             let all = *count;
             *count = all - *told;
@@ -165,7 +136,7 @@ impl Books {
             .sum()
     }
 
-    /// The session's totals as far as the kernel knows them: `measured`, losses, refusals.
+    /// The session's totals as far as the kernel knows them: `measured`, `aggregated_only`, losses, refusals.
     pub(super) fn totals(
         &self,
         lanes: &[(u32, Lane)],
@@ -174,8 +145,7 @@ impl Books {
         group: &Outside,
     ) -> Totals {
         let now = counted(lanes, classes);
-        let losses = self.losses(lanes, counters);
-        let map_full = losses[2].1;
+        let planes = self.planes(lanes, counters);
         let refusals = (0..REASONS).filter_map(|reason| {
             let outside_flows = group.refused[reason] - self.group_at_start.refused[reason];
             let mut count = self.refused[reason] + now.refused[reason] + outside_flows;
@@ -189,8 +159,9 @@ impl Books {
             })
         });
         Totals {
-            measured: self.measured + now.measured + map_full,
-            losses: losses
+            measured: self.measured + now.measured + planes[plane::MAP_FULL],
+            aggregated_only: planes[plane::WITHHELD],
+            losses: losses(&planes)
                 .into_iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(stage, count)| Loss {
@@ -235,12 +206,15 @@ fn counted(lanes: &[(u32, Lane)], classes: &[(u64, ClassStats)]) -> Counted {
 }
 
 fn planes(lanes: &[(u32, Lane)], counters: &[Counters]) -> Planes {
-    let mut sum = Planes::default();
+    let mut sum = [0; plane::COUNT];
     for (bit, _) in lanes {
         for cpu in counters {
-            sum.rate_limited += counter::read(&cpu.rate_limited, *bit);
-            sum.ring_full += counter::read(&cpu.ring_full, *bit);
-            sum.map_full += counter::read(&cpu.map_full, *bit);
+            let read = |planes| counter::read(planes, *bit);
+            sum[plane::RATE_LIMITED] += read(&cpu.rate_limited);
+            sum[plane::RING_FULL] += read(&cpu.ring_full);
+            sum[plane::MAP_FULL] += read(&cpu.map_full);
+            sum[plane::WITHHELD] += read(&cpu.withheld);
+            sum[plane::NO_ROOM] += read(&cpu.no_room);
         }
     }
     sum
@@ -261,21 +235,24 @@ fn metrics_of(kind: usize) -> u32 {
     metrics.iter().fold(0, |bits, metric| bits | 1 << metric)
 }
 
+/// Losses by stage. No room for a histogram that was all a session wanted is a full map as much as no room for a class.
+fn losses(planes: &Planes) -> [(LossStage, u64); 3] {
+    [
+        (LossStage::KernelRateLimit, planes[plane::RATE_LIMITED]),
+        (LossStage::KernelRingFull, planes[plane::RING_FULL]),
+        (
+            LossStage::KernelMapFull,
+            planes[plane::MAP_FULL] + planes[plane::NO_ROOM],
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{asked::Asked, wire::zero},
-        *,
-    };
+    use super::{super::wire::zero, *};
 
     fn lane(metrics: u32) -> Lane {
-        Lane {
-            metrics,
-            filters: Vec::new(),
-            exclude: Vec::new(),
-            cap: 0,
-            asked: Asked::default(),
-        }
+        Lane::unfiltered(metrics)
     }
 
     fn class(rtt: u64, handshake: u64, retransmitted: u64) -> ClassStats {
@@ -315,6 +292,8 @@ mod tests {
         let books = Books::open(&lanes, &[cpu], &Outside::NOTHING);
         counter::write(&mut cpu.ring_full, 5, 13);
         counter::write(&mut cpu.map_full, 5, 4);
+        counter::write(&mut cpu.withheld, 5, 6);
+        counter::write(&mut cpu.no_room, 5, 2);
         let totals = books.totals(&lanes, &[], &[cpu], &Outside::NOTHING);
         let losses: Vec<_> = totals
             .losses
@@ -325,9 +304,9 @@ mod tests {
             losses,
             [
                 (LossStage::KernelRingFull as i32, 3),
-                (LossStage::KernelMapFull as i32, 4)
+                (LossStage::KernelMapFull as i32, 6)
             ]
         );
-        assert_eq!(totals.measured, 4);
+        assert_eq!((totals.measured, totals.aggregated_only), (4, 6));
     }
 }

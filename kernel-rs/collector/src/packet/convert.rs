@@ -71,7 +71,7 @@ impl Record {
 }
 
 /// Words as they were on the wire, as bytes.
-fn bytes(words: [u32; 4]) -> [u8; 16] {
+pub(super) fn bytes(words: [u32; 4]) -> [u8; 16] {
     let mut bytes = [0; 16];
     for (bytes, word) in bytes.chunks_exact_mut(4).zip(words) {
         bytes.copy_from_slice(&word.to_ne_bytes());

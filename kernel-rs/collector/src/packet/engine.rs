@@ -3,9 +3,15 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
-use latscope_events::{SESSIONS, class::ClassStats, flow::GROUPS};
+use latscope_events::{
+    SESSIONS,
+    class::ClassStats,
+    flow::GROUPS,
+    series::{SeriesKey, flags},
+};
 use parking_lot::Mutex;
 
 use super::{
@@ -13,6 +19,8 @@ use super::{
     attachment::{self, PacketAttachment},
     books::{Books, Change},
     capability,
+    grouping::Grouping,
+    groups::{self, Groups},
     interface::{self, Interface},
     lane::{self, Lane},
     monitor::Monitor,
@@ -29,11 +37,15 @@ use crate::{
     clock,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
+    histogram::Histogram,
     log::SessionLog,
-    proto::{Capability, ProgramStats},
+    proto::{self, Capability, ProgramStats},
     ring::Reader,
     spec::CompiledSpec,
 };
+
+/// How often the histograms are read though nobody asks: their counters of 32 bits must not go round twice.
+const REFRESH: Duration = Duration::from_secs(60);
 
 /// The packet engine. In the namespace that the service runs in it loads its programs with the first session and keeps them; in
 /// another, for as long as sessions are held there.
@@ -157,6 +169,9 @@ pub(super) struct State {
     since: [u32; GROUPS],
     next_id: u64,
     generation: u32,
+    /// Ways of grouping, by the index that the series of each bank name them by.
+    groupings: [Vec<Grouping>; 2],
+    refreshed: Instant,
     /// Whether the bank that is not in use holds counters that are not in the books yet.
     unfolded: bool,
     told_at_unix_ns: u64,
@@ -185,6 +200,8 @@ impl State {
             since: [0; GROUPS],
             next_id: 0,
             generation: 0,
+            groupings: [Vec::new(), Vec::new()],
+            refreshed: Instant::now(),
             unfolded: false,
             told_at_unix_ns: clock::wall_ns(),
             shared,
@@ -228,6 +245,7 @@ impl State {
                 look: view.look,
                 receiver,
                 books,
+                groups: Groups::default(),
                 spec,
                 place,
             },
@@ -345,11 +363,12 @@ impl State {
                 })
             })
             .collect();
-        let plan = plan::make(&placed, bank);
+        let plan = plan::make(&placed, bank)?;
         self.object.write_trie(bank, &plan.trie)?;
         self.object
             .write_config(bank, &plan.config, &plan.options)?;
         self.object.flip(next)?;
+        self.groupings[bank as usize] = plan.groupings;
         self.generation = next;
         self.unfolded = true;
         Ok(())
@@ -372,6 +391,16 @@ impl State {
             member.books.fold(&member.lanes, &classes);
         }
         self.object.clear_classes(bank)?;
+        let retired = self.object.histograms.retire(bank)?;
+        for (series, histogram) in &retired {
+            let id = self.id_of(series);
+            for member in self.members.values_mut() {
+                if member.bits() & series.sessions != 0 {
+                    let most = member.most_groups();
+                    member.groups.add(id.clone(), most, histogram);
+                }
+            }
+        }
         self.unfolded = false;
         Ok(())
     }
@@ -379,6 +408,58 @@ impl State {
     /// Counters of the bank in use.
     pub(super) fn classes(&self) -> Result<Vec<(u64, ClassStats)>, Failure> {
         self.object.classes(self.generation & 1)
+    }
+
+    /// What was counted in the kernel for a session since its start, by group.
+    pub(super) fn histograms(
+        &mut self,
+        id: u64,
+    ) -> Result<Vec<(proto::Group, Histogram)>, Failure> {
+        if let Some(ended) = self.ended.get(&id) {
+            return Ok(ended.histograms.clone());
+        }
+        self.fold()?;
+        self.refresh()?;
+        let Some(bits) = self.members.get(&id).map(Member::bits) else {
+            return Ok(Vec::new());
+        };
+        let live: Vec<(groups::Id, Histogram)> = self
+            .object
+            .histograms
+            .of(bits)
+            .map(|(series, histogram)| (self.id_of(series), histogram.clone()))
+            .collect();
+        let Some(member) = self.members.get_mut(&id) else {
+            return Ok(Vec::new());
+        };
+        let most = member.most_groups();
+        let mut all = member.groups.clone();
+        for (group, histogram) in live {
+            // What has a group of its own once keeps it.
+            let group = member.groups.admit(group, most);
+            all.add(group, usize::MAX, &histogram);
+        }
+        Ok(member.name(&all))
+    }
+
+    fn refresh(&mut self) -> Result<(), Failure> {
+        self.refreshed = Instant::now();
+        self.object.histograms.refresh()
+    }
+
+    fn id_of(&self, series: &SeriesKey) -> groups::Id {
+        let bank = usize::from(series.flags & flags::BANK);
+        let grouping = self.groupings[bank]
+            .get(usize::from(series.grouping))
+            .copied()
+            .unwrap_or_default();
+        groups::Id {
+            metric: series.metric,
+            keys: grouping.names(series, |index| {
+                self.reader.look(|routes| routes.interface(index))
+            }),
+            other: series.flags & flags::OTHER != 0,
+        }
     }
 
     /// [`Self::reconcile`], in the namespace that this thread is in.
@@ -453,6 +534,10 @@ impl State {
             }
         }
         self.told_at_unix_ns = now;
+        if self.refreshed.elapsed() > REFRESH {
+            // One that fails is tried again the next time; the counters have minutes until they go round.
+            let _ = self.refresh();
+        }
     }
 
     /// The group of a view, a new one if need be.

@@ -2,7 +2,7 @@
 
 use latscope_events::config::CLAUSES;
 
-use super::asked::Asked;
+use super::{asked::Asked, grouping::Grouping};
 use crate::{
     failure::{Failure, Reason},
     metric::{self, EngineKind, Row},
@@ -22,6 +22,28 @@ pub(super) struct Lane {
     pub(super) cap: u32,
     /// Ports and timeouts.
     pub(super) asked: Asked,
+    /// What its histograms are grouped by.
+    pub(super) grouping: Grouping,
+    /// No individual samples.
+    pub(super) histograms_only: bool,
+    /// Faster latencies give no individual sample.
+    pub(super) min_latency_ns: u64,
+}
+
+impl Lane {
+    /// A lane of all that has these metrics.
+    pub(super) fn unfiltered(metrics: u32) -> Self {
+        Self {
+            metrics,
+            filters: Vec::new(),
+            exclude: Vec::new(),
+            cap: 0,
+            asked: Asked::default(),
+            grouping: Grouping::default(),
+            histograms_only: false,
+            min_latency_ns: 0,
+        }
+    }
 }
 
 /// The lanes of a session: metrics that the same clauses speak of share one.
@@ -52,13 +74,16 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
         {
             lane.metrics |= bit;
         } else {
-            let cap = spec.collection.max_samples_per_second;
+            let collection = &spec.collection;
             lanes.push(Lane {
-                metrics: bit,
                 filters,
                 exclude,
-                cap,
                 asked: asked.clone(),
+                cap: collection.max_samples_per_second,
+                grouping: Grouping::of(collection),
+                histograms_only: collection.histograms_only,
+                min_latency_ns: collection.sample_min_latency_ns,
+                ..Lane::unfiltered(bit)
             });
         }
     }

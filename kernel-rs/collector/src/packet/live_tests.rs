@@ -3,6 +3,7 @@
 mod namespace;
 
 use std::{
+    collections::HashMap,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},
     process::Command,
@@ -16,11 +17,12 @@ use prost::Message as _;
 use super::PacketEngine;
 use crate::{
     collector::Collector,
+    histogram::Histogram,
     metric::EngineKind,
     proto::{
-        EndReason, Filter, LossStage, Metric, PortRange, Probe, RefusalReason, Sample, SessionSpec,
-        StreamSamplesRequest, StreamSamplesResponse, TcpProbe, Totals, UdpProbe, probe,
-        stream_samples_request, stream_samples_response::Event,
+        Collection, EndReason, Filter, GroupBy, LossStage, Metric, PortRange, Probe, RefusalReason,
+        Sample, SessionSpec, StreamSamplesRequest, StreamSamplesResponse, TcpProbe, Totals,
+        UdpProbe, probe, stream_samples_request, stream_samples_response::Event,
     },
     reader::Reader,
     session::Session,
@@ -233,6 +235,103 @@ fn what_began_while_nobody_listened_ends_nothing() {
             "{samples:?}"
         );
         assert!(samples.iter().all(|it| it.1 < gap), "{samples:?}");
+    });
+}
+
+/// Latencies in nanoseconds of everything in a session's history, by metric and server port, as histograms.
+fn counted(session: &Arc<Session>) -> HashMap<(i32, String), Histogram> {
+    let (samples, _, _) = read(session, |it| {
+        let port = it.flow.as_ref().unwrap().server_port.to_string();
+        let latency: Duration = it.latency.unwrap().try_into().unwrap();
+        ((it.metric, port), latency.as_nanos() as u64)
+    });
+    let mut histograms = HashMap::new();
+    for (key, latency) in samples {
+        histograms
+            .entry(key)
+            .or_insert_with(|| Histogram::new(3))
+            .record(latency);
+    }
+    histograms
+}
+
+#[test]
+fn histograms_count_what_the_samples_say_whoever_comes_and_goes() {
+    alone(|| {
+        let collector = collector();
+        let mut spec = tcp_spec(None);
+        spec.collection.get_or_insert_default().group_by = vec![GroupBy::ServerPort.into()];
+        let session = collector.start(&spec).unwrap();
+        let servers: Vec<TcpListener> = (0..3)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        for round in 0..30 {
+            let server = &servers[round % 3];
+            let port = servers[round % 2].local_addr().unwrap().port();
+            let mut other = tcp_spec((round % 4 > 0).then_some(port));
+            other.collection.get_or_insert_default().histograms_only = round % 2 == 0;
+            let other = collector.start(&other).unwrap();
+            talk(server, 5);
+            // Seen by somebody meanwhile, and no more than what is there.
+            assert!(!session.histograms().unwrap().is_empty());
+            other.stop(EndReason::SessionStopped);
+            talk(server, 1);
+        }
+        session.stop(EndReason::SessionStopped);
+        let expected = counted(&session);
+        let histograms = session.histograms().unwrap();
+        assert_eq!(histograms.len(), expected.len());
+        for (group, kernel) in histograms {
+            let user = &expected[&(group.metric, group.keys["server_port"].clone())];
+            let shape = |it: &Histogram| (it.count(), it.sum_ns(), it.min_ns(), it.max_ns());
+            assert_eq!(shape(&kernel), shape(user), "{group:?}");
+            for step in 0..=100_u8 {
+                let quantile = f64::from(step) / 100.0;
+                assert_eq!(kernel.quantile(quantile), user.quantile(quantile));
+            }
+        }
+    });
+}
+
+#[test]
+fn histograms_alone_leave_no_sample_and_balance_the_books() {
+    alone(|| {
+        let collector = collector();
+        let mut spec = tcp_spec(None);
+        *spec.collection.get_or_insert_default() = Collection {
+            histograms_only: true,
+            group_by: vec![GroupBy::ServerPort.into(), GroupBy::Interface.into()],
+            max_groups: 6,
+            ..Collection::default()
+        };
+        let session = collector.start(&spec).unwrap();
+        let servers: Vec<TcpListener> = (0..3)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+            .collect();
+        for server in &servers {
+            talk(server, 4);
+        }
+        // A change of the session's own, in the middle of it.
+        spec.collection.get_or_insert_default().ipv4_prefix_length = 8;
+        session.update(&spec).unwrap();
+        talk(&servers[0], 4);
+        session.stop(EndReason::SessionStopped);
+        let (samples, _, totals) = all_of(&session);
+        assert_eq!(samples, []);
+        assert_eq!(totals.measured, totals.aggregated_only);
+        let histograms = session.histograms().unwrap();
+        let counts = histograms.iter().map(|it| it.1.count());
+        assert_eq!(counts.sum::<u64>(), totals.measured);
+        let (other, named): (Vec<_>, Vec<_>) = histograms.iter().partition(|it| it.0.other);
+        assert_eq!(named.len(), 6);
+        assert!(named.iter().all(|it| it.0.keys["interface"] == "lo"));
+        assert!(!other.is_empty() && other.iter().all(|it| it.0.keys.is_empty()));
+        let handshakes: u64 = histograms
+            .iter()
+            .filter(|it| it.0.metric() == Metric::TcpHandshakeRemote)
+            .map(|it| it.1.count())
+            .sum();
+        assert_eq!(handshakes, 4);
     });
 }
 

@@ -12,8 +12,11 @@ mod capability;
 mod clsact;
 mod convert;
 mod engine;
+mod grouping;
+mod groups;
 #[cfg(test)]
 mod harmless_tests;
+mod histograms;
 mod interface;
 mod lane;
 #[cfg(test)]

@@ -20,12 +20,13 @@ use latscope_events::{
 };
 
 use super::{
+    histograms::{self, Histograms},
     waiting::{Outside, Waiting},
-    wire::{Layout, Wire, zero},
 };
 use crate::{
     bpf::{self, take},
     failure::{Failure, Reason},
+    wire::{Layout, Wire, zero},
 };
 
 /// The object, as the build script left it.
@@ -102,6 +103,7 @@ pub(super) struct Object {
     group_stats: PerCpuArray<MapData, Wire<GroupStats>>,
     counters: PerCpuArray<MapData, Wire<Counters>>,
     waiting: Waiting,
+    pub(super) histograms: Histograms,
 }
 
 impl Object {
@@ -113,6 +115,9 @@ impl Object {
         let replay = u8::from(clock == Clock::Capture);
         let mut ebpf = EbpfLoader::new()
             .override_global("REPLAY", &replay, true)
+            .map_max_entries("HISTOGRAMS", histograms::count())
+            .map_max_entries("SERIES", histograms::count())
+            .map_max_entries("FREE", histograms::count())
             .load(PACKET)
             .map_err(|error| {
                 bpf::refused("cannot create the packet engine's maps", PRIVILEGES, &error)
@@ -130,6 +135,7 @@ impl Object {
             group_stats: take(&mut ebpf, "GROUP_STATS")?,
             counters: take(&mut ebpf, "COUNTERS")?,
             waiting: Waiting::open(&mut ebpf)?,
+            histograms: Histograms::open(&mut ebpf)?,
             ebpf,
         })
     }
@@ -343,7 +349,7 @@ impl Object {
     }
 }
 
-fn zeros<T: Layout>() -> Result<PerCpuValues<Wire<T>>, Failure> {
+pub(super) fn zeros<T: Layout>() -> Result<PerCpuValues<Wire<T>>, Failure> {
     let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
     PerCpuValues::try_from(vec![Wire(zero::<T>()); cpus])
         .map_err(|error| Failure::kernel("counting CPUs", &error))

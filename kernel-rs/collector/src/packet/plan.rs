@@ -6,18 +6,23 @@ use latscope_events::{
     flow::GROUPS,
     metric::PACKET_METRICS,
     options::Options,
+    series::GROUPINGS,
 };
 use latscope_matching::exchange::IDLE_NS;
 
 use super::{
     asked,
+    grouping::Grouping,
     lane::Lane,
     prefix::{Accepts, Prefix},
     wire::zero,
 };
-use crate::spec::{
-    cidr::Cidr,
-    compiled::{Clause, Ports},
+use crate::{
+    failure::{Failure, Reason},
+    spec::{
+        cidr::Cidr,
+        compiled::{Clause, Ports},
+    },
 };
 
 /// A lane in its place.
@@ -64,6 +69,8 @@ pub(super) struct Plan {
     pub(super) options: Box<Options>,
     /// Prefix length, key, value.
     pub(super) trie: Vec<(u32, TrieKey, Clauses)>,
+    /// Ways of grouping, by their index in the tables.
+    pub(super) groupings: Vec<Grouping>,
 }
 
 const IPV6: u32 = field::IPV6;
@@ -76,11 +83,15 @@ const NUMBER_FIELDS: [u32; 4] = [
 ];
 
 /// Makes the tables of bank `bank`.
-pub(super) fn make(lanes: &[Placed<'_>], bank: u32) -> Plan {
+///
+/// # Errors
+/// `CAPACITY_EXHAUSTED` when the sessions group in more ways than the programs have room for.
+pub(super) fn make(lanes: &[Placed<'_>], bank: u32) -> Result<Plan, Failure> {
     let mut config: Config = zero();
     for placed in lanes {
         enter(&mut config, placed);
     }
+    let groupings = group(&mut config, lanes)?;
     let mut trie = Vec::new();
     for exclude in [0, field::EXCLUDE] {
         for field in ADDRESS_FIELDS {
@@ -99,11 +110,12 @@ pub(super) fn make(lanes: &[Placed<'_>], bank: u32) -> Plan {
         }
     }
     trie.extend(asked::entries(lanes, bank));
-    Plan {
+    Ok(Plan {
         config,
         options: asked::options(lanes),
         trie,
-    }
+        groupings,
+    })
 }
 
 /// Enters a lane into the tables that are not searched.
@@ -132,6 +144,15 @@ fn enter(config: &mut Config, placed: &Placed<'_>) {
     if !lane.exclude.is_empty() {
         config.excluding |= mask;
     }
+    if !lane.histograms_only {
+        config.sampled |= mask;
+    }
+    for (exponent, faster) in config.faster.iter_mut().enumerate() {
+        // Every latency of this exponent is faster.
+        if (2_u128 << exponent) <= u128::from(lane.min_latency_ns) {
+            *faster |= mask;
+        }
+    }
     if lane.cap > 0 && lane.cap < 1 << CAP_PLANES {
         config.capped |= mask;
         counter::write(
@@ -155,6 +176,33 @@ fn enter(config: &mut Config, placed: &Placed<'_>) {
             }
         }
     }
+}
+
+/// Enters the ways in which the lanes group.
+fn group(config: &mut Config, lanes: &[Placed<'_>]) -> Result<Vec<Grouping>, Failure> {
+    let mut groupings: Vec<(Grouping, u64)> = Vec::new();
+    for placed in lanes {
+        let grouping = placed.lane.grouping;
+        match groupings.iter_mut().find(|(it, _)| *it == grouping) {
+            Some((_, sessions)) => *sessions |= 1 << placed.bit,
+            None => groupings.push((grouping, 1 << placed.bit)),
+        }
+    }
+    if groupings.len() > GROUPINGS {
+        let text = format!(
+            "sessions group their histograms in {GROUPINGS} different ways already; use the group_by and prefix lengths of one of them, or stop one"
+        );
+        return Err(Failure::new(Reason::CapacityExhausted, text.clone())
+            .with_quota("histogram groupings", text));
+    }
+    config.groupings = groupings.len() as u32;
+    for (entry, (grouping, sessions)) in config.grouping.iter_mut().zip(&groupings) {
+        *entry = grouping.table(*sessions);
+    }
+    Ok(groupings
+        .into_iter()
+        .map(|(grouping, _)| grouping)
+        .collect())
 }
 
 /// Fields that a clause asks for.

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    histogram::Histogram,
     packet::interface::{self, Interface},
-    proto::{ProbeStatus, SessionState, Totals},
+    proto::{Group, ProbeStatus, SessionState, Totals},
 };
 
 /// How often it is looked whether a namespace is still there.
@@ -22,6 +23,7 @@ const LOOK_MS: u16 = 1000;
 /// What is left of a session whose namespace went.
 pub(super) struct Ended {
     pub(super) totals: Totals,
+    pub(super) histograms: Vec<(Group, Histogram)>,
     pub(super) probes: Vec<ProbeStatus>,
 }
 
@@ -96,7 +98,11 @@ impl State {
             let outside = self.object.group(group, true).unwrap_or(Outside::NOTHING);
             let counters = self.object.counters().unwrap_or_default();
             let totals = member.totals(&[], &counters, &outside);
-            let place = member.place.map(|it| it.to_string()).unwrap_or_default();
+            let place = member
+                .place
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let reason = format!("network namespace {place} is gone");
             for status in &mut probes {
                 status.attached = false;
@@ -104,7 +110,12 @@ impl State {
                     capability.reason.clone_from(&reason);
                 }
             }
-            self.ended.insert(id, Ended { totals, probes });
+            let ended = Ended {
+                totals,
+                histograms: member.histograms(),
+                probes,
+            };
+            self.ended.insert(id, ended);
             let log = &member.receiver.log;
             log.forget_source(self.reader.source());
             log.change(SessionState::Degraded, &reason);

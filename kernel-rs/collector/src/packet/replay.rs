@@ -6,17 +6,16 @@ use aya::{
     maps::{Array, MapData, RingBuf},
     programs::{TestRun as _, TestRunOptions},
 };
-use latscope_events::{class::ClassStats, refusal::REASONS};
+use latscope_events::{class::ClassStats, refusal::REASONS, series::SeriesKey};
 
 use super::{
-    asked::Asked,
     lane::{self, Lane},
     object::{Clock, Hook, Object, add_class},
     plan::{self, Look, Placed},
     record::Record,
     wire::zero,
 };
-use crate::{failure::Failure, spec::CompiledSpec};
+use crate::{failure::Failure, histogram::Histogram, spec::CompiledSpec};
 
 /// A frame as it was captured.
 #[derive(Clone, Copy, Debug)]
@@ -58,13 +57,7 @@ impl Replay {
     /// # Errors
     /// What the kernel refuses; needs the privileges of a session.
     pub fn open(inner: bool, ignore_vlan: bool) -> Result<Self, Failure> {
-        let everything = Lane {
-            metrics: u32::MAX,
-            filters: Vec::new(),
-            exclude: Vec::new(),
-            cap: 0,
-            asked: Asked::default(),
-        };
+        let everything = Lane::unfiltered(u32::MAX);
         Self::with_lanes(
             &[everything],
             Look {
@@ -109,7 +102,7 @@ impl Replay {
                 lane,
             })
             .collect();
-        let plan = plan::make(&placed, GENERATION & 1);
+        let plan = plan::make(&placed, GENERATION & 1)?;
         object.write_trie(GENERATION & 1, &plan.trie)?;
         object.write_config(GENERATION & 1, &plan.config, &plan.options)?;
         object.flip(GENERATION)?;
@@ -173,6 +166,18 @@ impl Replay {
     /// What the kernel answers.
     pub fn unanswered(&self) -> Result<u64, Failure> {
         self.object.unanswered_for_good()
+    }
+
+    /// What the programs counted so far, by series.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn histograms(&mut self) -> Result<Vec<(SeriesKey, Histogram)>, Failure> {
+        self.object.histograms.refresh()?;
+        let all = self.object.histograms.of(u64::MAX);
+        Ok(all
+            .map(|(key, histogram)| (*key, histogram.clone()))
+            .collect())
     }
 
     /// Latencies that were not reported so far, by reason.

@@ -26,6 +26,14 @@ impl Routes {
             names: HashMap::new(),
         }
     }
+
+    /// The name of an interface; of one that has long gone its index.
+    pub(super) fn interface(&self, index: u32) -> String {
+        self.names.get(&index).map_or_else(
+            || index.to_string(),
+            |name| String::from_utf8_lossy(name).into_owned(),
+        )
+    }
 }
 
 impl ring::Routes for Routes {

@@ -8,10 +8,13 @@ use std::sync::{
 use latscope_events::{class::ClassStats, counter::Counters, metric::PACKET_METRICS};
 use latscope_matching::exchange::IDLE_NS;
 
-use super::{books::Books, lane::Lane, namespace::Place, plan::Look, waiting::Outside};
+use super::{
+    books::Books, groups::Groups, lane::Lane, namespace::Place, plan::Look, waiting::Outside,
+};
 use crate::{
+    histogram::Histogram,
     log::SessionLog,
-    proto::{Totals, probe::Kind},
+    proto::{Group, Totals, probe::Kind},
     spec::{compiled::CompiledSpec, interface::InterfacePattern, time},
 };
 
@@ -58,6 +61,8 @@ pub(super) struct Member {
     pub(super) receiver: Arc<Receiver>,
     /// What was counted for it.
     pub(super) books: Books,
+    /// Its histograms of the generations before.
+    pub(super) groups: Groups,
     /// Its spec, for its probes.
     pub(super) spec: CompiledSpec,
     /// Where it found the namespace, if it is another's.
@@ -65,6 +70,27 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Its bits of the session mask.
+    pub(super) fn bits(&self) -> u64 {
+        self.lanes.iter().fold(0, |bits, (bit, _)| bits | 1 << bit)
+    }
+
+    /// What was counted for it in generations that are over, by group.
+    pub(super) fn histograms(&self) -> Vec<(Group, Histogram)> {
+        self.name(&self.groups)
+    }
+
+    /// Groups as the contract names them.
+    pub(super) fn name(&self, groups: &Groups) -> Vec<(Group, Histogram)> {
+        let probe = &self.receiver.probe;
+        groups.list(|metric| probe.get(usize::from(metric)).copied().unwrap_or_default())
+    }
+
+    /// Groups that it may have.
+    pub(super) fn most_groups(&self) -> usize {
+        self.spec.collection.max_groups as usize
+    }
+
     /// What the kernel counted for it, and what was not made a sample of its own.
     pub(super) fn totals(
         &self,
@@ -73,7 +99,7 @@ impl Member {
         group: &Outside,
     ) -> Totals {
         let mut totals = self.books.totals(&self.lanes, classes, counters, group);
-        totals.aggregated_only = self.receiver.faster.load(Ordering::Relaxed);
+        totals.aggregated_only += self.receiver.faster.load(Ordering::Relaxed);
         totals
     }
 }

@@ -48,7 +48,6 @@ impl Layout for Config {}
 impl Layout for Control {}
 impl Layout for Counters {}
 impl Layout for FilterKey {}
-impl Layout for Histogram {}
 impl Layout for Offsets {}
 impl Layout for Request {}
 impl Layout for SeriesKey {}

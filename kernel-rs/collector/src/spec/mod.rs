@@ -19,7 +19,7 @@ pub use compiled::CompiledSpec;
 
 use crate::{
     failure::{Failure, Reason},
-    metric::{self, EngineKind},
+    metric,
     proto::{self, Filter, Probe, SessionSpec},
     spec::{
         clause::Side,
@@ -97,14 +97,6 @@ pub fn check_within(spec: &SessionSpec, bounds: Bounds) -> Result<Checked, Failu
         "spec.limits",
         &mut violations,
     );
-    if collection.histograms_only
-        && metric::rows(metrics).any(|row| row.engine == EngineKind::Packet)
-    {
-        violations.option_unimplemented(
-            "spec.collection.histograms_only",
-            "this version has no histograms of packets in the kernel yet",
-        );
-    }
     violations.finish()?;
     let packet = spec.packet.unwrap_or_default();
     let compiled = CompiledSpec {

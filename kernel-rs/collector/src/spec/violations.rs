@@ -33,15 +33,6 @@ impl Violations {
             .push((Reason::MetricUnimplemented, field.into(), description));
     }
 
-    /// `field` asks for something this build would have to ignore.
-    pub(crate) fn option_unimplemented(&mut self, field: &str, description: &str) {
-        self.unimplemented.push((
-            Reason::OptionUnimplemented,
-            field.into(),
-            description.into(),
-        ));
-    }
-
     /// The value of `result`; a refusal is noted against `field`.
     pub(crate) fn take<T>(
         &mut self,

@@ -14,6 +14,7 @@ use latscope_matching::flow::UNKNOWN;
 
 use crate::{
     maps::{CLASS_MASKS, CONFIG, TRIE, WORK},
+    measure::forget_histograms,
     packet::Packet,
 };
 
@@ -111,6 +112,7 @@ pub(crate) extern "C" fn classify(flow: *mut Flow, packet: *const Packet, genera
         // Nobody listened until now, or not to all of it: what it was in the midst of is not known.
         latscope_matching::flow::rejoin(flow);
     }
+    forget_histograms(&mut flow.histograms);
     flow.track = tracked;
     flow.class = class_of(mask, bank);
     flow.mask = mask;

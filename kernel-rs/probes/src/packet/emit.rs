@@ -1,30 +1,25 @@
-//! Latencies and refusals on their way out: counted by class, capped by session, written once for all.
+//! Latencies on their way out: capped by session, written once for all.
 
 use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use latscope_events::{
-    class,
-    config::Config,
     counter::{self, Counters},
     flow::{Flow, direction},
-    metric::{PACKET_METRICS, TCP_RTT, quality},
-    refusal::REASONS,
+    metric::quality,
     sample::{NAME, NamedSample, PacketSample, flags},
 };
 use latscope_matching::{Clock, Found, Sink, flow::UNKNOWN};
 
 use crate::{
-    classify::{class_of, client_side, opened},
+    classify::{client_side, opened},
     clock::Tick,
-    maps::{CLASS_STATS, CONFIG, COUNTERS, NAMES, SAMPLES, WAKE},
-    options::asked,
+    count,
+    maps::{CONFIG, COUNTERS, NAMES, SAMPLES, WAKE},
     packet::Packet,
 };
 
 const SECOND: u64 = 1_000_000_000;
-/// Refusals of one packet that are kept; it has no more kinds.
-const REFUSALS: u32 = 4;
 
 /// What one packet brought. Collected first and written once at the end, which keeps the state machines small.
 pub(crate) struct Outcome {
@@ -79,58 +74,28 @@ impl Outcome {
 
     /// Writes it all out.
     #[inline(always)]
-    pub(crate) fn settle(&self, flow: &Flow, packet: &Packet, tick: &mut Tick) {
+    pub(crate) fn settle(&self, flow: &mut Flow, packet: &Packet, tick: &mut Tick) {
         if self.refusals != 0 {
-            count(flow.class, self.refusals);
+            count::refusals(flow.class, self.refusals);
         }
         if self.count > 0 {
-            emit(flow, packet, self.found[0].as_ptr(), tick.now());
+            tell(flow, packet, self.found[0].as_ptr(), tick);
         }
         if self.count > 1 {
-            emit(flow, packet, self.found[1].as_ptr(), tick.now());
+            tell(flow, packet, self.found[1].as_ptr(), tick);
         }
     }
 }
 
-/// Counts a refusal that is no round trip's.
 #[inline(always)]
-pub(crate) fn count_one(class: u16, reason: u32) {
-    count(class, u64::from(reason) << 11 | 1);
-}
-
-/// Counts a latency of `metric` that was none.
-#[inline(always)]
-pub(crate) fn count_unmatched(class: u16, metric: u8, reason: u32) {
-    let round_trip = u64::from(metric == TCP_RTT) << 15;
-    count(class, round_trip | u64::from(reason) << 11 | 1);
-}
-
-/// Counts refusals for a class.
-#[inline(always)]
-fn count(class: u16, refusals: u64) {
-    let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(class)) else {
-        return;
-    };
-    let mut rest = refusals;
-    for _ in 0..REFUSALS {
-        let reason = (rest >> 11) as usize & (REASONS - 1);
-        let times = rest & 0x7ff;
-        // SAFETY: this CPU's own value; the index is masked.
-        unsafe {
-            if rest & 1 << 15 == 0 {
-                (*stats).refused[reason] += times;
-            } else {
-                (*stats).refused_rtt[reason] += times;
-            }
-        }
-        rest >>= 16;
-        if rest == 0 {
-            break;
-        }
+fn tell(flow: &mut Flow, packet: &Packet, found: *const Found, tick: &mut Tick) {
+    let sampled = count::latency(flow, packet, found);
+    if sampled != 0 {
+        emit(flow, packet, found, tick.now(), sampled);
     }
 }
 
-/// Counts a latency and hands it to the ring, for every session that wants it and is below its cap.
+/// Hands a latency to the ring, for those of `sampled` that are below their cap.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn emit(
@@ -138,6 +103,7 @@ pub(crate) extern "C" fn emit(
     packet: *const Packet,
     found: *const Found,
     now: u64,
+    sampled: u64,
 ) -> u32 {
     // SAFETY: the verifier asks for the checks; the memory is a map value and the callers'.
     let (Some(flow), Some(packet), Some(found), Some(counters)) = (unsafe {
@@ -152,14 +118,14 @@ pub(crate) extern "C" fn emit(
     };
     // SAFETY: this CPU's own value.
     let counters = unsafe { &mut *counters };
-    let open = admit(counters, flow, packet, found, now);
+    let open = cap(counters, flow.generation, sampled, now);
     if open == 0 {
         return 0;
     }
     let Some(mut entry) = SAMPLES.reserve_untyped::<PacketSample>(0) else {
-        change(counters, |counters| {
-            counter::add(&mut counters.ring_full, open)
-        });
+        count::begin(counters);
+        counter::add(&mut counters.ring_full, open);
+        count::end(counters);
         return 0;
     };
     fill(entry.as_mut_ptr(), flow, packet, found, open, now);
@@ -175,6 +141,7 @@ pub(crate) extern "C" fn emit_named(
     packet: *const Packet,
     found: *const Found,
     now: u64,
+    sampled: u64,
 ) -> u32 {
     // SAFETY: as in `emit`.
     let (Some(flow), Some(packet), Some(found), Some(counters), Some(name)) = (unsafe {
@@ -190,14 +157,14 @@ pub(crate) extern "C" fn emit_named(
     };
     // SAFETY: this CPU's own value.
     let counters = unsafe { &mut *counters };
-    let open = admit(counters, flow, packet, found, now);
+    let open = cap(counters, flow.generation, sampled, now);
     if open == 0 {
         return 0;
     }
     let Some(mut entry) = SAMPLES.reserve_untyped::<NamedSample>(0) else {
-        change(counters, |counters| {
-            counter::add(&mut counters.ring_full, open)
-        });
+        count::begin(counters);
+        counter::add(&mut counters.ring_full, open);
+        count::end(counters);
         return 0;
     };
     let record = entry.as_mut_ptr();
@@ -218,56 +185,13 @@ pub(crate) extern "C" fn emit_named(
     0
 }
 
-/// Counts a latency for all who want it; the sessions that get it as a sample of its own.
+/// Sessions of `sampled` that are below their cap in the current second; the others' samples are counted.
 #[inline(always)]
-fn admit(counters: &mut Counters, flow: &Flow, packet: &Packet, found: &Found, now: u64) -> u64 {
-    let Some(config) = CONFIG.get(flow.generation & 1) else {
+fn cap(counters: &mut Counters, generation: u32, sampled: u64, now: u64) -> u64 {
+    let Some(config) = CONFIG.get(generation & 1) else {
         return 0;
     };
-    let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
-    let all = flow.mask & config.wants[metric];
-    if all == 0 {
-        return 0;
-    }
-    let wanted = asked(packet, found, all, flow.generation);
-    if wanted == 0 {
-        return 0;
-    }
-    let class = if wanted == all {
-        flow.class
-    } else {
-        class_of(wanted, flow.generation & 1)
-    };
-    if class == class::NONE {
-        change(counters, |counters| {
-            counter::add(&mut counters.map_full, wanted)
-        });
-        return 0;
-    }
-    if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(class)) {
-        // SAFETY: this CPU's own value.
-        unsafe { (*stats).measured[metric] += 1 };
-    }
-    change(counters, |counters| {
-        cap(counters, config, flow.generation, wanted, now)
-    })
-}
-
-/// Changes the planes so that a reader can tell a torn copy.
-#[inline(always)]
-fn change(counters: &mut Counters, act: impl FnOnce(&mut Counters) -> u64) -> u64 {
-    let sequence = &raw mut counters.sequence;
-    // SAFETY: a field of a valid value; volatile, for another CPU may copy it meanwhile.
-    unsafe { sequence.write_volatile((*sequence).wrapping_add(1)) };
-    let result = act(counters);
-    // SAFETY: as above.
-    unsafe { sequence.write_volatile((*sequence).wrapping_add(1)) };
-    result
-}
-
-/// Sessions of `wanted` that are below their cap in the current second; the others' samples are counted.
-#[inline(always)]
-fn cap(counters: &mut Counters, config: &Config, generation: u32, wanted: u64, now: u64) -> u64 {
+    count::begin(counters);
     if counters.generation != u64::from(generation) || now.wrapping_sub(counters.window) >= SECOND {
         counters.generation = u64::from(generation);
         counters.window = now;
@@ -277,12 +201,13 @@ fn cap(counters: &mut Counters, config: &Config, generation: u32, wanted: u64, n
             unsafe { core::ptr::write_volatile(plane, *start) };
         }
     }
-    let limited = wanted & counters.capped;
+    let limited = sampled & counters.capped;
     if limited != 0 {
         counter::add(&mut counters.rate_limited, limited);
     }
-    let open = wanted & !counters.capped;
+    let open = sampled & !counters.capped;
     counters.capped |= counter::add(&mut counters.cap, open) & config.capped;
+    count::end(counters);
     open
 }
 

@@ -13,8 +13,10 @@
 
 mod classify;
 mod clock;
+mod count;
 mod dns;
 mod emit;
+mod histogram;
 mod icmp;
 mod ip;
 mod load;

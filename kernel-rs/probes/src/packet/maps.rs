@@ -9,8 +9,10 @@ use latscope_events::{
     config::{Clauses, Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::{Flow, FlowKey4, FlowKey6, GROUPS},
+    histogram::Histogram,
     options::Options,
     pending::{Pending, TransactionKey},
+    series::{SeriesKey, pool},
 };
 
 use crate::{classify::Work, dns::ROOM, packet::Packet};
@@ -74,6 +76,30 @@ pub(crate) static CLASS_MASKS: Array<u64, { 2 * CLASSES }> = Array::new();
 /// Counters of each class, two banks.
 #[btf_map]
 pub(crate) static CLASS_STATS: PerCpuArray<ClassStats, { 2 * CLASSES }> = PerCpuArray::new();
+
+/// Latencies by size.
+#[btf_map]
+pub(crate) static HISTOGRAMS: PerCpuArray<Histogram, 2048> = PerCpuArray::new();
+
+/// Which histogram is whose.
+#[btf_map]
+pub(crate) static SERIES: HashMap<SeriesKey, u32, 2048> = HashMap::new();
+
+/// Histograms that are nobody's.
+#[btf_map]
+pub(crate) static FREE: Array<u32, 2048> = Array::new();
+
+/// Where in [`FREE`] one is taken and put: `series::pool`.
+#[btf_map]
+pub(crate) static POOL: Array<u64, { pool::WORDS }> = Array::new();
+
+/// A histogram's number + 1 that this CPU took and found no use for.
+#[btf_map]
+pub(crate) static SPARE: PerCpuArray<u32, 1> = PerCpuArray::new();
+
+/// Room for a key: the stack is too small.
+#[btf_map]
+pub(crate) static SERIES_KEY: PerCpuArray<SeriesKey, 1> = PerCpuArray::new();
 
 /// Refusals outside flows.
 #[btf_map]

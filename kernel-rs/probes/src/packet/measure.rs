@@ -5,12 +5,14 @@ use latscope_events::{
     metric::{DNS_REPLY, quality},
     pending::Pending,
     refusal::{CLOCK_BACKWARDS, UNMATCHED_START},
+    series::REMEMBERED,
 };
 use latscope_matching::{Clock as _, Found, clock::LONGEST_NS, exchange, flow, handshake, quic};
 
 use crate::{
     classify::classify,
     clock::Tick,
+    count,
     emit::{self, Outcome},
     maps::{CONTROL, INTERFACES},
     options,
@@ -54,7 +56,10 @@ extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     if way.home != packet.home && !moves(way, packet) {
         return 0;
     }
-    arrive(way, packet);
+    if way.home != packet.home {
+        forget_histograms(&mut flow.histograms);
+    }
+    arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
     if packet.protocol == protocol::UDP {
         return DATAGRAM;
     }
@@ -234,7 +239,7 @@ pub(crate) extern "C" fn transacted(
         } else {
             CLOCK_BACKWARDS
         };
-        emit::count_one(flow.class, reason);
+        count::one(flow.class, reason);
         return 0;
     }
     let found = Found {
@@ -250,10 +255,13 @@ pub(crate) extern "C" fn transacted(
         },
         reserved: 0,
     };
-    if metric == u32::from(DNS_REPLY) {
-        emit::emit_named(flow, packet, &raw const found, now)
+    let sampled = count::latency(flow, packet, &raw const found);
+    if sampled == 0 {
+        0
+    } else if metric == u32::from(DNS_REPLY) {
+        emit::emit_named(flow, packet, &raw const found, now, sampled)
     } else {
-        emit::emit(flow, packet, &raw const found, now)
+        emit::emit(flow, packet, &raw const found, now, sampled)
     }
 }
 
@@ -269,6 +277,15 @@ fn once(flow: &mut Flow, packet: &Packet, first: &Pending) -> bool {
     arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
     classify(flow, packet, control.generation);
     flow.mask != 0
+}
+
+/// Another interface, another generation: the histograms of before are not the flow's any more.
+#[inline(always)]
+pub(crate) fn forget_histograms(histograms: &mut [u16; REMEMBERED]) {
+    for histogram in histograms {
+        // SAFETY: a valid reference. Volatile, or the loop becomes a call of memset.
+        unsafe { core::ptr::write_volatile(histogram, 0) };
+    }
 }
 
 /// Gives a direction's home up when its interface is gone.

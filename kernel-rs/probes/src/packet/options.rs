@@ -12,7 +12,7 @@ use latscope_matching::{Found, exchange::IDLE_NS};
 
 use crate::{
     classify::{class_of, listening},
-    emit,
+    count,
     load::opaque,
     maps::{CONTROL, OPTIONS},
     packet::Packet,
@@ -74,7 +74,7 @@ pub(crate) extern "C" fn asked(
     if found.latency > options.shortest[metric] {
         let late = wanted & late(&options.timeout[metric], found.latency);
         if late != 0 {
-            emit::count_unmatched(
+            count::unmatched(
                 class_of(late, bank & 1),
                 found.metric,
                 refusal::UNMATCHED_START,

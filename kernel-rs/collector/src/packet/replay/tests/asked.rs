@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    packet::{asked::Asked, lane::Lane, object::Clock, plan::Look},
+    packet::{lane::Lane, object::Clock, plan::Look},
     proto::{DnsProbe, Probe, QuicProbe, SessionSpec, TcpProbe, UdpProbe, probe::Kind},
     spec,
 };
@@ -218,13 +218,7 @@ fn a_round_trip_may_be_too_long_for_one_and_not_for_another() {
 
 #[test]
 fn silence_of_its_own_length_ends_an_exchange() {
-    let everything = || Lane {
-        metrics: u32::MAX,
-        filters: Vec::new(),
-        exclude: Vec::new(),
-        cap: 0,
-        asked: Asked::default(),
-    };
+    let everything = || Lane::unfiltered(u32::MAX);
     // When the answer comes too late for it, it asks itself; after another silence nothing is left to answer.
     let cases: [(u64, &[u64]); 3] = [(400, &[300]), (200, &[100]), (50, &[])];
     for (idle_ms, expected) in cases {

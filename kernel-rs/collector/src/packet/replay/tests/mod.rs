@@ -7,6 +7,7 @@ mod flood;
 mod form;
 mod fuzz;
 mod handshake;
+mod histogram;
 mod icmp;
 mod quic;
 mod round_trip;

@@ -1,0 +1,131 @@
+//! Latencies and refusals, counted by class: what every session has of them does not depend on the rings.
+
+use latscope_events::{
+    class,
+    counter::{self, Counters},
+    flow::Flow,
+    metric::{PACKET_METRICS, TCP_RTT},
+    refusal::REASONS,
+};
+use latscope_matching::Found;
+
+use crate::{
+    classify::class_of,
+    histogram,
+    maps::{CLASS_STATS, CONFIG, COUNTERS},
+    options::asked,
+    packet::Packet,
+};
+
+/// Refusals of one packet that are kept; it has no more kinds.
+const REFUSALS: u32 = 4;
+
+/// Counts a latency, and enters it into the histograms, for all who want it; the sessions that get it as a sample of its own.
+#[inline(always)]
+pub(crate) fn latency(flow: &mut Flow, packet: &Packet, found: *const Found) -> u64 {
+    let wanted = measured(flow, packet, found);
+    if wanted == 0 {
+        return 0;
+    }
+    histogram::enter(flow, packet, found, wanted)
+}
+
+/// Counts a latency for all who want it: those sessions.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn measured(flow: *const Flow, packet: *const Packet, found: *const Found) -> u64 {
+    // SAFETY: the verifier asks for the checks; the memory is a map value and the callers'.
+    let (Some(flow), Some(packet), Some(found), Some(counters)) = (unsafe {
+        (
+            flow.as_ref(),
+            packet.as_ref(),
+            found.as_ref(),
+            COUNTERS.get_ptr_mut(0),
+        )
+    }) else {
+        return 0;
+    };
+    let bank = flow.generation & 1;
+    let Some(config) = CONFIG.get(bank) else {
+        return 0;
+    };
+    let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
+    let all = flow.mask & config.wants[metric];
+    if all == 0 {
+        return 0;
+    }
+    let wanted = asked(packet, found, all, bank);
+    if wanted == 0 {
+        return 0;
+    }
+    let class = if wanted == all {
+        flow.class
+    } else {
+        class_of(wanted, bank)
+    };
+    if class == class::NONE {
+        // SAFETY: this CPU's own value.
+        let counters = unsafe { &mut *counters };
+        begin(counters);
+        counter::add(&mut counters.map_full, wanted);
+        end(counters);
+        return 0;
+    }
+    if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(class)) {
+        // SAFETY: this CPU's own value.
+        unsafe { (*stats).measured[metric] += 1 };
+    }
+    wanted
+}
+
+/// Begins a change of the planes, so that a reader can tell a torn copy.
+#[inline(always)]
+pub(crate) fn begin(counters: &mut Counters) {
+    let sequence = &raw mut counters.sequence;
+    // SAFETY: a field of a valid value; volatile, for another CPU may copy it meanwhile.
+    unsafe { sequence.write_volatile((*sequence).wrapping_add(1)) };
+}
+
+/// Ends it.
+#[inline(always)]
+pub(crate) fn end(counters: &mut Counters) {
+    begin(counters);
+}
+
+/// Counts a refusal that is no round trip's.
+#[inline(always)]
+pub(crate) fn one(class: u16, reason: u32) {
+    refusals(class, u64::from(reason) << 11 | 1);
+}
+
+/// Counts a latency of `metric` that was none.
+#[inline(always)]
+pub(crate) fn unmatched(class: u16, metric: u8, reason: u32) {
+    let round_trip = u64::from(metric == TCP_RTT) << 15;
+    refusals(class, round_trip | u64::from(reason) << 11 | 1);
+}
+
+/// Counts the refusals of a packet for a class.
+#[inline(always)]
+pub(crate) fn refusals(class: u16, refusals: u64) {
+    let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(class)) else {
+        return;
+    };
+    let mut rest = refusals;
+    for _ in 0..REFUSALS {
+        let reason = (rest >> 11) as usize & (REASONS - 1);
+        let times = rest & 0x7ff;
+        // SAFETY: this CPU's own value; the index is masked.
+        unsafe {
+            if rest & 1 << 15 == 0 {
+                (*stats).refused[reason] += times;
+            } else {
+                (*stats).refused_rtt[reason] += times;
+            }
+        }
+        rest >>= 16;
+        if rest == 0 {
+            break;
+        }
+    }
+}
