@@ -18,8 +18,11 @@ const MS: u64 = 1_000_000;
 const STRIDE: usize = 1000;
 const FLOWS: usize = 50;
 
+/// A name, and what is changed in a scenario.
+type Way = (&'static str, fn(&mut Scenario));
+
 /// What goes wrong on the way, with delayed acknowledgements in any case.
-const WAYS: [(&str, fn(&mut Scenario)); 5] = [
+const WAYS: [Way; 5] = [
     ("nothing lost", |_| {}),
     ("0.5 % lost", |it| lose(it, 0.0025)),
     ("4 % lost", |it| lose(it, 0.02)),

@@ -168,7 +168,7 @@ fn privilege() -> Option<Failure> {
     crate::privilege::missing(&["CAP_SYS_ADMIN"])
 }
 
-/// Whether a file is one (ioctl_ns(2)); others do not know the request.
+/// Whether a file is one (`ioctl_ns(2)`); others do not know the request.
 fn is_network(file: &File) -> bool {
     const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
     // SAFETY: the request takes no memory.
