@@ -17,7 +17,7 @@ class NothingToMeasureError extends Error {
 
 /** Runs the service until SIGTERM or SIGINT. @returns the exit code: 0 after a signal, 1 when it could not start */
 export async function serve(config: Config): Promise<number> {
-  const log = createLogger(config.logLevel);
+  const log = await createLogger(config.logLevel);
   let collector: Collector | undefined;
   try {
     const addon = await loadAddon();

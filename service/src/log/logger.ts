@@ -1,6 +1,5 @@
 import { isatty } from "node:tty";
 import pino, { type Logger } from "pino";
-import pretty from "pino-pretty";
 
 export type { Logger } from "pino";
 
@@ -10,9 +9,11 @@ const stderr = 2;
  * The service's log, on stderr: one JSON object a line, or short lines for a person when that is a terminal.
  * Unlike what is announced at the start, it is for operators and machines.
  */
-export function createLogger(level: string): Logger {
+export async function createLogger(level: string): Promise<Logger> {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   if (!isatty(stderr)) return pino(options, pino.destination({ dest: stderr, sync: true }));
+  // Some megabytes that a service without a terminal does without.
+  const { default: pretty } = await import("pino-pretty");
   const format = { messageFormat: "latscope: {msg}", hideObject: true, ignore: "time,level" };
   return pino(options, pretty({ destination: stderr, sync: true, ...format }));
 }

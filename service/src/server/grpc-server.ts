@@ -1,4 +1,5 @@
 import { Server } from "@grpc/grpc-js";
+import { setMaxListeners } from "node:events";
 import type { Server as NetServer } from "node:net";
 import type { Collector } from "../addon/types.js";
 import { formatAddress } from "../config/listen.js";
@@ -39,6 +40,8 @@ export class GrpcServer {
     this.#config = config;
     this.#collector = collector;
     this.#log = log;
+    // Every open stream listens; how many these are is bounded elsewhere.
+    setMaxListeners(0, this.#draining.signal);
     this.#sessions = new Sessions({
       collector,
       log,

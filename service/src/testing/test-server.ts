@@ -15,7 +15,7 @@ export async function startTestServer(flags: RawConfig = {}) {
   const socket = join(folder, "latscope.sock");
   const collector = new CollectorDouble();
   const config = loadConfig({ socket, node: "test", socketGroup: "root", ...flags }, {});
-  const server = new GrpcServer(config, collector, createLogger("silent"), () => 1000);
+  const server = new GrpcServer(config, collector, await createLogger("silent"), () => 1000);
   const listening = await server.start();
   const address = `unix:${socket}`;
   const insecure = credentials.createInsecure();
