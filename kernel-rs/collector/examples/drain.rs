@@ -1,4 +1,8 @@
 //! How fast one reader gets a pre-filled log, encoded: `cargo run --release --features synthetic --example drain -- [samples [flows]]`.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts and bytes of a bench are far from 2^52"
+)]
 
 use std::{env, sync::Arc, time::Instant};
 
@@ -18,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         prefill: samples,
         per_second: 0,
         flows,
+        hostile: None,
     };
     let collector = Collector::new(
         "nodes/bench".into(),

@@ -1,6 +1,8 @@
 //! What an engine of the kernel side offers to sessions.
 
 #[cfg(any(test, feature = "synthetic"))]
+mod hostile;
+#[cfg(any(test, feature = "synthetic"))]
 pub mod synthetic;
 
 use std::sync::Arc;

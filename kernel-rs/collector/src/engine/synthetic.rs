@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Attachment, Engine};
+use super::{Attachment, Engine, hostile::Hostile};
 use crate::{
     failure::{Failure, Reason},
     histogram::{Histogram, group},
@@ -41,10 +41,12 @@ pub struct Synthetic {
     pub per_second: u64,
     /// Different flows.
     pub flows: u16,
+    /// A seed: every string is as bad as a kernel or a wire could make it.
+    pub hostile: Option<u64>,
 }
 
 impl Synthetic {
-    /// Reads `prefill=N,per_second=N,flows=N`, each with its default of 0, 0 and 16.
+    /// Reads `prefill=N,per_second=N,flows=N,hostile=SEED`, with defaults of 0, 0 and 16, and good strings.
     ///
     /// # Errors
     /// `FIELD_INVALID` for anything else.
@@ -53,6 +55,7 @@ impl Synthetic {
             prefill: 0,
             per_second: 0,
             flows: 16,
+            hostile: None,
         };
         for pair in text.split(',').filter(|it| !it.is_empty()) {
             let wrong = || {
@@ -68,6 +71,7 @@ impl Synthetic {
                 "prefill" => synthetic.prefill = number,
                 "per_second" => synthetic.per_second = number,
                 "flows" => synthetic.flows = number.clamp(1, u64::from(u16::MAX)) as u16,
+                "hostile" => synthetic.hostile = Some(number),
                 _ => return Err(wrong()),
             }
         }
@@ -75,12 +79,14 @@ impl Synthetic {
     }
 
     fn append(&self, log: &SessionLog, first: u64, count: u64, unix_ns: u64, step_ns: u64) {
+        let hostile = self.hostile.map(Hostile::new);
         log.append((first..first + count).map(|index| {
-            sample(
-                self.flow_of(index),
-                latency_ns(index),
-                unix_ns + (index - first) * step_ns,
-            )
+            let time_unix_ns = unix_ns + (index - first) * step_ns;
+            let sample = sample(self.flow_of(index), latency_ns(index), time_unix_ns);
+            match &hostile {
+                Some(hostile) => hostile.spoil(sample, index),
+                None => sample,
+            }
         }));
     }
 
@@ -133,7 +139,12 @@ fn flow(number: u16) -> FlowView<'static> {
 
 impl Engine for Synthetic {
     fn capabilities(&self) -> Vec<Capability> {
-        Vec::new()
+        vec![Capability {
+            metric: Metric::TcpRtt as i32,
+            supported: true,
+            hook: "synthetic".into(),
+            ..Capability::default()
+        }]
     }
 
     fn check(&self, _spec: &CompiledSpec) -> Result<(), Failure> {
@@ -299,6 +310,7 @@ mod tests {
             prefill: 1001,
             per_second: 0,
             flows: 3,
+            hostile: None,
         };
         let spec = SessionSpec {
             probes: vec![Probe {
