@@ -8,6 +8,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::flood::Flood;
 use crate::link::{HEADER_BYTES, Link};
 
 /// Carries out commands until standard input ends.
@@ -31,6 +32,10 @@ pub(crate) fn run(a: &str, b: &str) -> io::Result<()> {
             Some(("wait", text)) => {
                 sleep(humantime::parse_duration(text).map_err(|error| wrong(&error.to_string()))?);
             }
+            Some(("flood", text)) => {
+                let flood = Flood::parse(text).ok_or_else(|| wrong("not three numbers"))?;
+                flood.send(&a, &b)?;
+            }
             Some(("sync", word)) => writeln!(out, "{word}")?,
             _ => return Err(wrong("not a command")),
         }
@@ -51,7 +56,8 @@ fn frame(hex: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn sleep(gap: Duration) {
+/// Sleeps at least so long.
+pub(crate) fn sleep(gap: Duration) {
     let due = Instant::now() + gap;
     while let Some(left) = due
         .checked_duration_since(Instant::now())

@@ -15,6 +15,7 @@
 
 mod args;
 mod drops;
+mod flood;
 mod inject;
 mod link;
 mod relay;
