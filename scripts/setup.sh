@@ -111,6 +111,12 @@ if [ "$level" = test ]; then
     setup_step relay cargo build --locked --release --package latscope-relay
     remember relay "$relay_hash"
   fi
+  # Only what is compiled decides; the types of the shipped addon are not written.
+  synthetic_hash=$(hash_of Cargo.toml Cargo.lock kernel-rs)
+  if ! is_done synthetic "$synthetic_hash" || [ ! -e bench/stream/dist/latscope.node ]; then
+    setup_step synthetic npm run build:synthetic --workspace @latscope/addon
+    remember synthetic "$synthetic_hash"
+  fi
   python_hash=$(hash_of proto/latscope clients/python/requirements.txt clients/python/setup.sh)
   if ! is_done python "$python_hash" || ! clients/python/dist/venv/bin/python -c '' 2>/dev/null; then
     setup_step python clients/python/setup.sh
@@ -120,6 +126,11 @@ if [ "$level" = test ]; then
   if ! is_done go "$go_hash" || [ ! -x clients/go/dist/print ]; then
     setup_step go clients/go/setup.sh
     remember go "$go_hash"
+  fi
+  decode_hash=$(hash_of proto/latscope clients/go test/decode)
+  if ! is_done decode "$decode_hash" || [ ! -x test/decode/dist/decode ]; then
+    setup_step decode test/decode/setup.sh
+    remember decode "$decode_hash"
   fi
   [ -x "$BPF_LINKER_ROOT/bin/bpf-linker" ] || setup_step bpf-linker install_bpf_linker
   [ -x "$GRPCURL_ROOT/grpcurl" ] ||

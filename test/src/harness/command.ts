@@ -10,7 +10,7 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  readonly input?: string;
+  readonly input?: string | Buffer;
   readonly env?: NodeJS.ProcessEnv;
   /** Killed after this time; default 30 s. */
   readonly timeoutMs?: number;

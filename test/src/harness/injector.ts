@@ -8,8 +8,15 @@ import { ready, RELAY } from "./topology.js";
 /** Interfaces of the injector's namespace: what goes out of one comes in at the other. */
 export const WIRE = { a: "wire-a", b: "wire-b" } as const;
 
-/** A step of a hand-made conversation: a segment, or a time to let pass, in milliseconds. */
-export type Step = Segment | { readonly waitMs: number };
+/** Segments of established connections, each acknowledged: as many round trips, all together so many a second. */
+export interface Flood {
+  readonly connections: number;
+  readonly segments: number;
+  readonly perSecond: number;
+}
+
+/** A step of a hand-made conversation: a segment, a time to let pass in milliseconds, or many segments. */
+export type Step = Segment | { readonly waitMs: number } | { readonly flood: Flood };
 
 /**
  * Sends hand-made segments over a veth pair. Seen from interface `wire-a`, segments of end `a` are egress, those of end `b` ingress.
@@ -55,6 +62,11 @@ const TURN = "wait 1ms";
 function script(steps: readonly Step[]): string[] {
   let last: Segment["from"] | undefined;
   return steps.flatMap((step) => {
+    if ("flood" in step) {
+      const { connections, segments, perSecond } = step.flood;
+      last = undefined;
+      return [`flood ${String(connections)} ${String(segments)} ${String(perSecond)}`];
+    }
     if ("waitMs" in step) return [`wait ${Math.round(step.waitMs * 1000)}us`];
     const turn = last !== undefined && last !== step.from ? [TURN] : [];
     last = step.from;

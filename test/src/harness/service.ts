@@ -28,7 +28,12 @@ export interface ServiceOptions {
   readonly socket?: string;
   /** How long it may take until it serves; default 20 s. */
   readonly withinMs?: number;
+  /** Samples are made up as this says, `prefill=N,per_second=N,flows=N,hostile=SEED`, by the addon built for benches. */
+  readonly synthetic?: string;
 }
+
+/** Brings the addon that makes samples up; see bench/stream. */
+const SYNTHETIC = inRepository("bench/stream/synthetic.js");
 
 /** The whole real service in a network namespace, as `latscope serve` starts it, on a unix socket. */
 export class Service {
@@ -45,8 +50,11 @@ export class Service {
   /** Starts it and waits until it says it is SERVING. */
   static async start(scope: Scope, namespace: Namespace, options: ServiceOptions = {}): Promise<Service> {
     const socket = options.socket ?? join(await temporaryFolder(scope), "latscope.sock");
-    const command = [...LATSCOPE, "serve", "--socket", socket, "--node", NODE, ...(options.flags ?? [])];
-    const process = new LineProcess(scope, namespace.wrap(command));
+    const [node, ...latscope] = LATSCOPE;
+    const hook = options.synthetic === undefined ? [] : ["--import", SYNTHETIC];
+    const command = [node, ...hook, ...latscope, "serve", "--socket", socket, "--node", NODE, ...(options.flags ?? [])];
+    const env = { ...globalThis.process.env, LATSCOPE_SYNTHETIC: options.synthetic };
+    const process = new LineProcess(scope, namespace.wrap(command), env);
     const client = new Client(scope, `unix:${socket}`);
     const failed = process.exit.then(({ code, signal }): never => {
       throw new Error(`latscope serve ended (${String(code ?? signal)}) before it served: ${process.stderr}`);

@@ -1,5 +1,5 @@
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
-import type { End, Sample, Start, StreamSamplesResponse } from "@latscope/proto";
+import { LossStage, type End, type Sample, type Start, type StreamSamplesResponse } from "@latscope/proto";
 
 /** A case of the event of a message: "start", "rows", "loss", "heartbeat", "sessionChange", "end". */
 export type EventCase = NonNullable<StreamSamplesResponse["event"]>["$case"];
@@ -93,6 +93,16 @@ export class SampleStream {
     throw new Error("the call ended with OK");
   }
 
+  /** Takes nothing any more, so that the service has to wait. */
+  pause(): void {
+    this.#call.pause();
+  }
+
+  /** Takes messages again. */
+  resume(): void {
+    this.#call.resume();
+  }
+
   /** Stops reading, as a client does that goes away. */
   cancel(): void {
     this.#call.cancel();
@@ -124,10 +134,9 @@ export class SampleStream {
     if (this.#nextIndex !== undefined && firstIndex !== this.#nextIndex) {
       return new Error(`index ${firstIndex} after ${this.#nextIndex}`);
     }
-    if (event.$case === "rows" && nextIndex - firstIndex !== BigInt(event.value.samples.length) + filtered) {
-      return new Error(
-        `[${firstIndex}, ${nextIndex}) holds ${event.value.samples.length} samples, ${filtered} filtered`,
-      );
+    const accounted = BigInt(sampleCount(message)) + filtered + lostByReader(message);
+    if (nextIndex - firstIndex !== accounted) {
+      return new Error(`${event.$case} of [${firstIndex}, ${nextIndex}) accounts for ${accounted}`);
     }
     this.#nextIndex = nextIndex;
     this.#sawEnd = event.$case === "end";
@@ -137,6 +146,17 @@ export class SampleStream {
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
+}
+
+/** Samples that a message holds, in either encoding. */
+export function sampleCount({ event }: StreamSamplesResponse): number {
+  if (event?.$case === "rows") return event.value.samples.length;
+  return event?.$case === "columns" ? event.value.latencyNs.length : 0;
+}
+
+/** Samples that a message says this reader lost: those of the kernel never had an index. */
+export function lostByReader({ event }: StreamSamplesResponse): bigint {
+  return event?.$case === "loss" && event.value.stage >= LossStage.HISTORY_EVICTED ? event.value.count : 0n;
 }
 
 function samplesOf({ event }: StreamSamplesResponse): Sample[] {
