@@ -117,3 +117,14 @@ mod tests {
         assert!(failure.to_json().contains(r#""log":"#));
     }
 }
+
+/// An error with what caused it: aya's outermost says the least.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        text = format!("{text}: {error}");
+        inner = error.source();
+    }
+    text
+}

@@ -374,7 +374,7 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::UserFunction,
         "user function",
-        false,
+        true,
         &[("uprobe", "5.8")],
         TASK_SUBJECT,
         BY_TASK_SUBJECT,

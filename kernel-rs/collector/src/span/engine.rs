@@ -25,6 +25,7 @@ use super::{
     plan::{self, Placed},
     routes::{Receiver, Routes},
     series::{Groups, Readings},
+    target::{CALLS_A_SECOND, Target},
     task::cgroup::Places,
 };
 use crate::{
@@ -35,7 +36,7 @@ use crate::{
     histogram::Histogram,
     log::SessionLog,
     metric, program,
-    proto::{Capability, Group, Metric, ProgramStats},
+    proto::{Capability, Group, Metric, ProgramStats, SessionState},
     ring::Reader,
     spec::CompiledSpec,
 };
@@ -162,6 +163,8 @@ pub(super) struct State {
     pub(super) places: Arc<Places>,
     reader: Reader<Routes>,
     readings: Readings,
+    /// Functions by the bit of their lane.
+    targets: HashMap<u32, Target>,
     next_id: u64,
     generation: u32,
     /// Since when each metric's programs are all attached.
@@ -183,6 +186,7 @@ impl State {
                 tell_losses(&shared);
             })?,
             readings: Readings::default(),
+            targets: HashMap::new(),
             next_id: 0,
             generation: 0,
             valid_from: [0; METRICS],
@@ -219,9 +223,18 @@ impl State {
             self.detach_unused();
             return Err(failure.clone());
         }
-        let seated = self
+        let mut seated = self
             .seat(&[], lanes, &log)
             .inspect_err(|_| self.detach_unused())?;
+        let failed = self.attach_functions(&seated);
+        seated.retain(|it| failed.iter().all(|(probe, _)| *probe != it.lane.probe));
+        refused.extend(failed);
+        if seated.is_empty()
+            && let Some((_, failure)) = refused.first()
+        {
+            self.detach_unused();
+            return Err(failure.clone());
+        }
         let counters = self.counters(&seated)?;
         let mut books = Books::default();
         for it in &seated {
@@ -299,6 +312,48 @@ impl State {
         Some((member, counters))
     }
 
+    /// Attaches to the functions of lanes: probes that could not be, and why.
+    fn attach_functions(&mut self, seated: &[Seated]) -> Vec<(u32, Failure)> {
+        let mut failed = Vec::new();
+        for it in seated {
+            let Some(function) = &it.lane.function else {
+                continue;
+            };
+            match Target::attach(&mut self.object, function, it.bit, it.since) {
+                Ok(target) => drop(self.targets.insert(it.bit, target)),
+                Err(failure) => failed.push((
+                    it.lane.probe,
+                    capability::refusal(Metric::UserFunction, &failure),
+                )),
+            }
+        }
+        failed
+    }
+
+    /// Takes programs off functions that are called so often that measuring them would slow the host down.
+    fn spare_the_host(&mut self) {
+        for member in self.members.values_mut() {
+            for it in &member.lanes {
+                let (Some(target), Ok(hits)) =
+                    (self.targets.get_mut(&it.bit), self.object.hits(it.bit))
+                else {
+                    continue;
+                };
+                if !target.is_too_often(hits) {
+                    continue;
+                }
+                self.targets.remove(&it.bit);
+                let name = it.lane.function.as_ref().map_or("", |it| &it.name);
+                let text = format!(
+                    "{name} is called more than {CALLS_A_SECOND} times a second: it is measured no more, for each call traps twice"
+                );
+                member.log.change(SessionState::Degraded, &text);
+                let failure = Failure::new(Reason::HookUnavailable, text);
+                member.refused.push((it.lane.probe, failure));
+            }
+        }
+    }
+
     /// Attaches the programs of a metric: the hook that took them.
     fn attach(&mut self, metric: Metric) -> Result<&'static str, Failure> {
         let mut news = false;
@@ -319,6 +374,11 @@ impl State {
             .copied()
             .collect();
         self.object.detach_all_but(&used);
+        let members = &self.members;
+        self.targets.retain(|bit, _| {
+            let mut lanes = members.values().flat_map(|it| &it.lanes);
+            lanes.any(|it| it.bit == *bit)
+        });
     }
 
     fn route(&self, lanes: &[Seated]) {
@@ -424,6 +484,33 @@ impl State {
                 };
                 program::stats(own, info)
             })
+            .chain(self.functions(metrics, shared))
+            .collect()
+    }
+
+    /// Programs on functions.
+    fn functions(&self, metrics: u32, shared: bool) -> Vec<ProgramStats> {
+        if metrics & metric::bit(Metric::UserFunction) == 0 {
+            return Vec::new();
+        }
+        let lanes = self.members.values().flat_map(|it| &it.lanes);
+        let mut names: Vec<&str> = lanes
+            .filter_map(|it| Some(it.lane.function.as_ref()?.name.as_str()))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let functions = self.object.functions();
+        functions
+            .map(|(name, load_time, info)| {
+                let own = program::Own {
+                    name,
+                    kind: "kprobe",
+                    attached_to: format!("uprobe: {}", names.join(", ")),
+                    shared,
+                    load_time,
+                };
+                program::stats(own, info)
+            })
             .collect()
     }
 
@@ -510,5 +597,6 @@ fn tell_losses(shared: &Weak<Mutex<Option<State>>>) {
         && let Some(state) = state.as_mut()
     {
         state.tell_losses();
+        state.spare_the_host();
     }
 }

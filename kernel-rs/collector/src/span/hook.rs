@@ -60,6 +60,8 @@ const HARDIRQ: &[Hook] = &[
     hook("latscope_hardirq_in", "irq_handler_entry"),
 ];
 
+const USER_FUNCTION: &[Hook] = &[EXIT];
+
 /// The programs of a metric, those of its end first: what begins before they are all there begins nothing.
 pub(super) fn of(metric: Metric) -> &'static [Hook] {
     match metric {
@@ -69,6 +71,7 @@ pub(super) fn of(metric: Metric) -> &'static [Hook] {
         Metric::BlockIoDevice | Metric::BlockIoQueue => BLOCK_IO,
         Metric::Softirq => SOFTIRQ,
         Metric::Hardirq => HARDIRQ,
+        Metric::UserFunction => USER_FUNCTION,
         _ => &[],
     }
 }

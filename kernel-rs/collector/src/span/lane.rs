@@ -2,7 +2,10 @@
 
 use latscope_events::config::CLAUSES;
 
-use super::subject;
+use super::{
+    function::{self, Function},
+    subject,
+};
 use crate::{
     failure::{Failure, Reason},
     metric::{self, EngineKind, Row},
@@ -38,6 +41,8 @@ pub(super) struct Lane {
     pub(super) failed_only: bool,
     /// The idle task too.
     pub(super) idle: bool,
+    /// What is called.
+    pub(super) function: Option<Function>,
 }
 
 /// One clause, in the numbers that the programs look up; an empty list is no condition.
@@ -51,6 +56,17 @@ pub(super) struct Accepted {
     pub(super) subjects: Option<Vec<(Metric, u64)>>,
 }
 
+impl Accepted {
+    /// The same of one process alone; `None` if it is of others.
+    fn of(mut self, pid: u32) -> Option<Self> {
+        if !self.pids.is_empty() && !self.pids.contains(&pid) {
+            return None;
+        }
+        self.pids = vec![pid];
+        Some(self)
+    }
+}
+
 /// The lanes of a session.
 ///
 /// # Errors
@@ -60,6 +76,7 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
     let mut violations = Violations::default();
     let mut lanes = Vec::new();
     for probe in &spec.probes {
+        let function = function::of(probe)?;
         for row in metric::rows(probe.metrics).filter(|row| row.engine == EngineKind::Span) {
             let named = subject::of_probe(probe, &mut violations);
             let filters = accepted(
@@ -79,13 +96,24 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
                 (true, false) => continue,
                 _ => filters,
             };
+            let filters = match function.as_ref().and_then(|it| it.pid) {
+                Some(pid) => filters
+                    .into_iter()
+                    .filter_map(|it| it.of(pid.get()))
+                    .collect(),
+                None => filters,
+            };
             exclude.retain(|it| it.subjects.as_ref().is_none_or(|it| !it.is_empty()));
             for (list, field) in [(&filters, "spec.filters"), (&exclude, "spec.exclude")] {
                 if list.len() > CLAUSES {
                     return Err(too_many(list.len(), field));
                 }
             }
-            join(&mut lanes, lane(spec, probe, row, filters, exclude));
+            let lane = Lane {
+                function: function.clone(),
+                ..lane(spec, probe, row, filters, exclude)
+            };
+            join(&mut lanes, lane);
         }
     }
     violations.finish()?;
@@ -117,6 +145,7 @@ fn lane(
         timeout_ns: probe.timeout_ns,
         failed_only: matches!(&probe.kind, Kind::Syscall(it) if it.failed_only),
         idle: matches!(&probe.kind, Kind::OffCpu(it) if it.include_idle),
+        function: None,
     }
 }
 

@@ -8,3 +8,4 @@ mod interrupt;
 mod scheduler;
 mod sessions;
 mod syscall;
+mod user_function;

@@ -8,6 +8,7 @@ mod attachment;
 mod books;
 mod capability;
 mod engine;
+mod function;
 mod hook;
 mod lane;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod plan;
 mod routes;
 mod series;
 mod subject;
+mod target;
 mod task;
 
 pub use engine::SpanEngine;

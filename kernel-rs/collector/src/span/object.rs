@@ -1,7 +1,8 @@
 //! The eBPF object, loaded: programs and maps.
 
 use std::{
-    collections::HashMap as Map,
+    collections::{HashMap as Map, hash_map::Entry},
+    path::Path,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -9,7 +10,11 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, RingBuf},
-    programs::{BtfTracePoint, ProgramError, ProgramInfo, tp_btf::BtfTracePointLink},
+    programs::{
+        BtfTracePoint, ProgramError, ProgramInfo, UProbe,
+        tp_btf::BtfTracePointLink,
+        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
+    },
     util::nr_cpus,
 };
 use latscope_events::{
@@ -63,6 +68,9 @@ struct Loaded {
 pub(super) struct Object {
     ebpf: Ebpf,
     programs: Map<Hook, Loaded>,
+    /// Programs on functions, which have as many places as there are lanes.
+    functions: Map<&'static str, Duration>,
+    hits: PerCpuArray<MapData, u64>,
     control: Array<MapData, Wire<Control>>,
     config: Array<MapData, Wire<Config>>,
     filters: HashMap<MapData, Wire<FilterKey>, Wire<Accepting>>,
@@ -89,6 +97,8 @@ impl Object {
             })?;
         Ok(Self {
             programs: Map::new(),
+            functions: Map::new(),
+            hits: take(&mut ebpf, "TARGET_HITS")?,
             control: take(&mut ebpf, "CONTROL")?,
             config: take(&mut ebpf, "CONFIG")?,
             filters: take(&mut ebpf, "FILTERS")?,
@@ -159,6 +169,76 @@ impl Object {
         };
         self.programs.insert(hook, loaded);
         Ok(())
+    }
+
+    /// Attaches a program to a place in a file.
+    ///
+    /// # Errors
+    /// `HOOK_UNAVAILABLE` where the kernel has no uprobes or refuses the place, `PROGRAM_REFUSED`.
+    pub(super) fn attach_function(
+        &mut self,
+        name: &'static str,
+        path: &Path,
+        place: u64,
+        cookie: u64,
+        scope: UProbeScope,
+    ) -> Result<UProbeLink, Failure> {
+        let program: &mut UProbe = self
+            .ebpf
+            .program_mut(name)
+            .ok_or_else(|| {
+                Failure::new(
+                    Reason::Internal,
+                    format!("program {name} is not in the object"),
+                )
+            })?
+            .try_into()
+            .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
+        if let Entry::Vacant(entry) = self.functions.entry(name) {
+            let begun = Instant::now();
+            program
+                .load()
+                .map_err(|error| bpf::not_loaded(name, PRIVILEGES, error))?;
+            entry.insert(begun.elapsed());
+        }
+        let point = UProbeAttachPoint {
+            location: UProbeAttachLocation::AbsoluteOffset(place),
+            cookie: Some(cookie),
+        };
+        program
+            .attach(point, path, scope)
+            .and_then(|id| program.take_link(id))
+            .map_err(|error| {
+                let text = format!(
+                    "the kernel puts no uprobe at {place:#x} of {}: {}",
+                    path.display(),
+                    bpf::chain(&error)
+                );
+                crate::privilege::missing(PRIVILEGES).unwrap_or_else(|| {
+                    Failure::new(Reason::HookUnavailable, text.clone()).with_precondition(
+                        "CAPABILITY",
+                        "uprobe",
+                        text,
+                    )
+                })
+            })
+    }
+
+    /// Calls of a lane's function so far, whether they were wanted or not.
+    pub(super) fn hits(&self, bit: u32) -> Result<u64, Failure> {
+        let values = self
+            .hits
+            .get(&bit, 0)
+            .map_err(|error| Failure::kernel("reading TARGET_HITS", &error))?;
+        Ok(values.iter().sum())
+    }
+
+    /// Programs on functions that are loaded, and how long that took.
+    pub(super) fn functions(&self) -> impl Iterator<Item = (&'static str, Duration, ProgramInfo)> {
+        self.functions.iter().filter_map(|(name, load_time)| {
+            let info = self.ebpf.program(name)?.info().ok()?;
+            Some((*name, *load_time, info))
+        })
     }
 
     /// Detaches every program but these.

@@ -44,6 +44,7 @@ pub(super) fn find() -> Result<Offsets, Failure> {
         disk_first_minor: at("gendisk", "first_minor")?,
         own_pid: std::process::id(),
         exit: [libc::SYS_exit as u32, libc::SYS_exit_group as u32],
+        return_pops: if cfg!(target_arch = "x86_64") { 8 } else { 0 },
         regs_cs: if cfg!(target_arch = "x86_64") {
             at("pt_regs", "cs")?
         } else {

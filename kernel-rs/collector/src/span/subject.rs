@@ -7,6 +7,7 @@ mod syscall;
 
 use std::borrow::Cow;
 
+use super::function;
 use crate::{
     failure::Reason,
     proto::{Metric, probe::Kind},
@@ -76,6 +77,7 @@ fn numbers_of(metric: Metric, name: &str) -> Result<Vec<u64>, String> {
         Metric::BlockIoDevice | Metric::BlockIoQueue => device::number(name).map(|it| vec![it]),
         Metric::Softirq => softirq::number(name).map(|it| vec![it]),
         Metric::Hardirq => irq::numbers(name),
+        Metric::UserFunction => Ok(vec![function::number(name)]),
         _ => Err(format!("{} has no subjects", metric.as_str_name())),
     }
 }
@@ -87,6 +89,7 @@ pub(super) fn name(metric: Metric, number: u64) -> Cow<'static, str> {
         Metric::BlockIoDevice | Metric::BlockIoQueue => device::name(number),
         Metric::Softirq => softirq::name(number),
         Metric::Hardirq => irq::name(number),
+        Metric::UserFunction => function::name(number).into(),
         _ => Cow::Borrowed(""),
     }
 }

@@ -96,8 +96,6 @@ pub const GENERATIONS: usize = 32;
 pub const SYSCALLS: usize = 512;
 /// Depths of the cgroup tree that are looked at.
 pub const LEVELS: u32 = 16;
-/// Functions and pairs of tracepoints that may be measured at once, each.
-pub const TARGETS: usize = 256;
 
 /// Indexes of [`Config::any`], and [`FilterKey::field`].
 pub mod field {

@@ -2,21 +2,20 @@
 
 use crate::layout;
 
-/// Functions of one thread that are followed at once, one inside the other.
+/// Calls of one thread that are followed at once.
 pub const FRAMES: usize = 16;
 
-/// One call.
+/// One call; free where `time` is 0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
     /// When it began.
     pub time: u64,
-    /// Stack pointer at its begin: a frame below that of a return has been left without one (longjmp, an exception).
+    /// Stack pointer at its begin, which tells calls of one function apart: recursion, coroutines, and what is left without a
+    /// return.
     pub stack: u64,
-    /// Number of the function.
-    pub target: u32,
-    /// Generation at its begin.
-    pub generation: u32,
+    /// What was called: [`target`].
+    pub target: u64,
 }
 layout!(Frame, 24);
 
@@ -24,11 +23,33 @@ layout!(Frame, 24);
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Frames {
-    /// Frames in use.
-    pub depth: u32,
-    /// Calls deeper than are followed.
-    pub beyond: u32,
-    /// The outermost first.
+    /// In no order.
     pub frame: [Frame; FRAMES],
 }
-layout!(Frames, 8 + 24 * FRAMES);
+layout!(Frames, 24 * FRAMES);
+
+/// What a program is attached for, in 64 bits.
+pub mod target {
+    /// Targets at once: one for each lane.
+    pub const TARGETS: usize = 64;
+
+    /// Its lane's bit.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bit(target: u64) -> u32 {
+        target as u32 & (TARGETS as u32 - 1)
+    }
+
+    /// The number of its name: the subject.
+    #[inline(always)]
+    #[must_use]
+    pub const fn subject(target: u64) -> u64 {
+        target >> 16
+    }
+
+    /// All of it. `salt` differs from that of the lane that had the bit before.
+    #[must_use]
+    pub const fn pack(bit: u32, salt: u32, subject: u64) -> u64 {
+        subject << 16 | ((salt & 0xff) << 8) as u64 | bit as u64
+    }
+}

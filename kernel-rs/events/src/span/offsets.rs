@@ -40,10 +40,12 @@ pub struct Offsets {
     pub own_pid: u32,
     /// The system calls that never return.
     pub exit: [u32; 2],
+    /// How much higher the stack pointer is after a return than at the call.
+    pub return_pops: u32,
     /// `pt_regs.cs`, which tells system calls of the 32-bit kind; 0 = there are none.
     pub regs_cs: u32,
 }
-layout!(Offsets, 76);
+layout!(Offsets, 80);
 
 /// Set in the number of a system call of the 32-bit kind.
 pub const COMPAT: u32 = 1 << 16;

@@ -86,6 +86,15 @@ pub(crate) fn no_slot(metric: u32, lanes: u64) {
     }
 }
 
+/// Counts a start whose end will not come.
+#[inline(always)]
+pub(crate) fn no_end(metric: u32, lanes: u64) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(metric & (METRICS as u32 - 1)) {
+        // SAFETY: as in `finish`.
+        refuse(unsafe { &mut *counters }, count::UNMATCHED_START, lanes);
+    }
+}
+
 /// Lanes that have given up a start so old.
 #[inline(always)]
 fn late(config: &Config, age: u64) -> u64 {

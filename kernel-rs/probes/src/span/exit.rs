@@ -3,7 +3,10 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use core::ffi::c_void;
 
+use latscope_events::span::metric::USER_FUNCTION;
+
 use crate::{
+    call,
     kernel::{Object, offset},
     maps::THREADS,
 };
@@ -13,6 +16,7 @@ use crate::{
 pub(crate) fn latscope_exit(ctx: BtfTracePointContext) -> i32 {
     let task = Object(ctx.arg::<*const c_void>(0));
     let tid: u32 = task.field(offset!(task_pid));
+    call::abandon(USER_FUNCTION, tid);
     let _ = THREADS.remove(tid);
     0
 }

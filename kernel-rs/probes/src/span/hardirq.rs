@@ -57,7 +57,9 @@ pub(crate) fn latscope_hardirq_out(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     handlers.depth -= 1;
-    let depth = handlers.depth as usize;
+    // Volatile: old verifiers do not see that a value is below a bound when the one it was made of was compared.
+    // SAFETY: a field of a valid value.
+    let depth = unsafe { (&raw const handlers.depth).read_volatile() } as usize;
     if depth < NESTED && handlers.irq[depth] == irq {
         let entered = core::mem::replace(&mut handlers.entered[depth], 0);
         interrupt::finish(HARDIRQ, irq, entered);

@@ -28,6 +28,7 @@ static OFFSETS: Offsets = Offsets {
     disk_first_minor: 0,
     own_pid: 0,
     exit: [0; 2],
+    return_pops: 0,
     regs_cs: 0,
 };
 

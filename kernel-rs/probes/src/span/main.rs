@@ -10,6 +10,7 @@
 )]
 
 mod block_io;
+mod call;
 mod classify;
 mod emit;
 mod exit;
@@ -23,6 +24,7 @@ mod scheduler;
 mod softirq;
 mod syscall;
 mod thread;
+mod user_function;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

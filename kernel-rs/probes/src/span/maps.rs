@@ -9,6 +9,7 @@ use latscope_events::{
     span::{
         config::{Accepting, Config, Control, FilterKey},
         counters::Counters,
+        frames::{Frames, target::TARGETS},
         metric::METRICS,
         series::SeriesKey,
         thread::{Request, Thread},
@@ -76,3 +77,15 @@ pub(crate) static HARDIRQS: PerCpuArray<Handlers, 1> = PerCpuArray::new();
 /// Block requests by address.
 #[btf_map]
 pub(crate) static REQUESTS: HashMap<u64, Request, 8192> = HashMap::new();
+
+/// Calls of each target, whether a lane wants them or not.
+#[btf_map]
+pub(crate) static TARGET_HITS: PerCpuArray<u64, TARGETS> = PerCpuArray::new();
+
+/// Functions that threads are in, by thread id.
+#[btf_map]
+pub(crate) static FRAMES: HashMap<u32, Frames, 4096> = HashMap::new();
+
+/// A thread that is in none.
+#[btf_map]
+pub(crate) static NEW_FRAMES: Array<Frames, 1> = Array::new();

@@ -61,16 +61,16 @@ impl Child {
         assert!(matches!(ended, WaitStatus::Exited(_, 0)), "{ended:?}");
     }
 
-    /// Waits until it is asleep in a system call.
-    pub(super) fn wait_until_it_sleeps(&self) {
+    /// Waits until it sleeps in a system call.
+    pub(super) fn wait_until_it_is_in(&self, call: libc::c_long) {
         let begun = std::time::Instant::now();
         let path = format!("/proc/{}/syscall", self.pid);
         while !std::fs::read_to_string(&path)
             .unwrap()
-            .starts_with(&format!("{} ", libc::SYS_clock_nanosleep))
+            .starts_with(&format!("{call} "))
         {
             assert!(
-                begun.elapsed() < Duration::from_secs(5),
+                begun.elapsed() < Duration::from_secs(30),
                 "it does not sleep"
             );
             std::thread::yield_now();

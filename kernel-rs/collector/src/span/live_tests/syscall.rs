@@ -1,6 +1,6 @@
 //! `METRIC_SYSCALL`: calls of known length and outcome.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     child::{Child, sleep},
@@ -69,39 +69,43 @@ fn only_what_failed_with_its_errno() {
     assert_eq!(totals.measured, 2);
 }
 
-/// A partner wakes it: the call lasts from before the one's sleep to its end.
+/// A partner wakes it: the call lasts as long as the partner lets it.
 #[test]
 fn rule_25_a_wait_for_a_partner_lasts_as_long_as_that_takes() {
     let collector = collector();
+    let mut pipe = [0; 2];
+    // SAFETY: an array of two.
+    assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
     let mut child = Child::new(|| {
-        let mut pipe = [0; 2];
-        // SAFETY: an array of two.
-        unsafe { libc::pipe(pipe.as_mut_ptr()) };
-        let waits = std::thread::spawn(move || {
-            let mut byte = 0_u8;
-            // SAFETY: room for one.
-            unsafe { libc::read(pipe[0], (&raw mut byte).cast(), 1) };
-        });
-        sleep(NAP);
-        // SAFETY: one byte.
-        unsafe { libc::write(pipe[1], [1_u8].as_ptr().cast(), 1) };
-        waits.join().unwrap();
+        let mut wait = libc::pollfd {
+            fd: pipe[0],
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one entry.
+        unsafe { libc::syscall(libc::SYS_poll, &raw mut wait, 1, -1) };
     });
     let session = collector
-        .start(&spec(syscalls(&["read"], false), &[child.pid]))
+        .start(&spec(syscalls(&["poll"], false), &[child.pid]))
         .unwrap();
-    child.run();
-    session.stop(EndReason::SessionStopped);
-    let (samples, _) = read(&session);
-    let waits: Vec<_> = samples
-        .iter()
-        .filter(|it| it.process.as_ref().is_some_and(|it| it.tid != it.pid))
-        .collect();
-    assert_eq!(waits.len(), 1, "{samples:?}");
-    assert!(
-        (NAP / 2..NAP + LATE).contains(&latency(waits[0])),
-        "{waits:?}"
+    child.go();
+    child.wait_until_it_is_in(libc::SYS_poll);
+    let begun = Instant::now();
+    sleep(NAP);
+    // SAFETY: one byte.
+    assert_eq!(
+        unsafe { libc::write(pipe[1], [1_u8].as_ptr().cast(), 1) },
+        1
     );
+    child.wait();
+    let most = begun.elapsed() + LATE;
+    session.stop(EndReason::SessionStopped);
+    // SAFETY: its own.
+    let _ = pipe.map(|it| unsafe { libc::close(it) });
+    let (samples, _) = read(&session);
+    assert_eq!(samples.len(), 1, "{samples:?}");
+    assert!((NAP..most).contains(&latency(&samples[0])), "{samples:?}");
+    assert_eq!(samples[0].result, 0);
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn rule_25_who_dies_inside_the_span_ends_nothing_later() {
         ))
         .unwrap();
     dies.go();
-    dies.wait_until_it_sleeps();
+    dies.wait_until_it_is_in(libc::SYS_clock_nanosleep);
     dies.kill();
     lives.run();
     session.stop(EndReason::SessionStopped);

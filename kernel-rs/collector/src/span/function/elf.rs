@@ -1,0 +1,160 @@
+//! What is in a program or library: functions, USDT probes, and whether it is Go's.
+
+use std::{fs, path::Path};
+
+use object::{Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _, SymbolKind};
+
+/// Instances of one function that are measured together, such as a generic's.
+const INSTANCES_MAX: usize = 16;
+/// Largest file that is read.
+const FILE_MAX: u64 = 4 << 30;
+/// `NT_STAPSDT`
+const USDT_NOTE: u32 = 3;
+
+/// A file's bytes.
+pub(super) struct File {
+    bytes: Vec<u8>,
+}
+
+impl File {
+    /// Reads a file.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        let length = fs::metadata(path).map_err(failed)?.len();
+        if length > FILE_MAX {
+            return Err(format!("{} is too large to be a program", path.display()));
+        }
+        let file = Self {
+            bytes: fs::read(path).map_err(failed)?,
+        };
+        file.parse()?;
+        Ok(file)
+    }
+
+    fn parse(&self) -> Result<object::File<'_>, String> {
+        object::File::parse(&*self.bytes)
+            .map_err(|error| format!("is no program or library: {error}"))
+    }
+
+    /// Whether Go's compiler made it.
+    pub(super) fn is_go(&self) -> bool {
+        self.parse().is_ok_and(|file| {
+            [".go.buildinfo", ".gopclntab", ".note.go.buildid"]
+                .iter()
+                .any(|name| file.section_by_name(name).is_some())
+        })
+    }
+
+    /// Offsets of a function: by its symbol, or by a Rust path as people write it, without the hash behind it.
+    pub(super) fn functions(&self, name: &str) -> Result<Vec<u64>, String> {
+        let file = self.parse()?;
+        let named = |symbol: &str| {
+            symbol == name || format!("{:#}", rustc_demangle::demangle(symbol)) == name
+        };
+        let mut addresses: Vec<u64> = file
+            .symbols()
+            .chain(file.dynamic_symbols())
+            .filter(|it| it.is_definition() && it.kind() == SymbolKind::Text)
+            .filter(|it| it.name().is_ok_and(named))
+            .map(|it| it.address())
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.is_empty() {
+            let stripped = file.symbols().next().is_none();
+            let hint = if stripped {
+                "; it is stripped, only what it exports can be measured"
+            } else {
+                ""
+            };
+            return Err(format!("no function {name:?} in it{hint}"));
+        }
+        if addresses.len() > INSTANCES_MAX {
+            return Err(format!(
+                "{name:?} has {} instances, at most {INSTANCES_MAX} are measured together; give the symbol of one",
+                addresses.len()
+            ));
+        }
+        let offsets = addresses
+            .iter()
+            .map(|it| offset(&file, *it))
+            .collect::<Option<_>>();
+        offsets.ok_or_else(|| format!("{name:?} is not in the file"))
+    }
+
+    /// Offsets of a USDT probe (the notes that `sys/sdt.h` leaves).
+    pub(super) fn usdt(&self, provider: &str, name: &str) -> Result<Vec<u64>, String> {
+        let file = self.parse()?;
+        let section = file.section_by_name(".note.stapsdt");
+        let notes = section.and_then(|it| it.data().ok()).unwrap_or_default();
+        let base = file
+            .section_by_name(".stapsdt.base")
+            .map_or(0, |it| it.address());
+        let mut found = Vec::new();
+        let mut rest = notes;
+        while let Some((note, after)) = Note::read(rest) {
+            rest = after;
+            if note.provider != provider.as_bytes() || note.name != name.as_bytes() {
+                continue;
+            }
+            if note.semaphore != 0 {
+                return Err(format!(
+                    "{provider}:{name} is switched on by a semaphore, which this version does not raise"
+                ));
+            }
+            let moved = base.wrapping_sub(note.base);
+            found.extend(offset(&file, note.place.wrapping_add(moved)));
+        }
+        if found.is_empty() {
+            return Err(format!("no USDT probe {provider}:{name} in it"));
+        }
+        Ok(found)
+    }
+}
+
+/// Where in the file an address lies.
+fn offset(file: &object::File<'_>, address: u64) -> Option<u64> {
+    file.segments().find_map(|it| {
+        let inside = address.checked_sub(it.address())?;
+        let (start, length) = it.file_range();
+        (inside < length).then_some(start + inside)
+    })
+}
+
+/// One note of `.note.stapsdt`.
+struct Note<'a> {
+    place: u64,
+    base: u64,
+    semaphore: u64,
+    provider: &'a [u8],
+    name: &'a [u8],
+}
+
+impl<'a> Note<'a> {
+    /// The first note, and what is behind it; notes of other kinds are passed over.
+    fn read(mut bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        loop {
+            let word =
+                |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+            let (owner, length, kind) = (word(0)? as usize, word(4)? as usize, word(8)?);
+            let start = 12 + owner.next_multiple_of(4);
+            let text = bytes.get(start..start + length)?;
+            bytes = bytes
+                .get(start + length.next_multiple_of(4)..)
+                .unwrap_or_default();
+            if kind != USDT_NOTE {
+                continue;
+            }
+            let long = |at: usize| Some(u64::from_ne_bytes(text.get(at..at + 8)?.try_into().ok()?));
+            let mut words = text.get(24..)?.split(|it| *it == 0);
+            let note = Self {
+                place: long(0)?,
+                base: long(8)?,
+                semaphore: long(16)?,
+                provider: words.next()?,
+                name: words.next()?,
+            };
+            return Some((note, bytes));
+        }
+    }
+}

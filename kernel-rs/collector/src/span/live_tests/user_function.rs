@@ -1,0 +1,190 @@
+//! `METRIC_USER_FUNCTION`: functions of known length, in this very program.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    child::{Child, sleep},
+    sessions::{collector, latency, read, spec},
+};
+use crate::{
+    failure::Reason,
+    proto::{EndReason, SessionState, UserFunctionProbe, probe::Kind, user_function_probe::Target},
+};
+
+const NAP: Duration = Duration::from_millis(10);
+const LATE: Duration = Duration::from_millis(400);
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn latscope_test_nap() -> u32 {
+    sleep(NAP);
+    std::hint::black_box(1)
+}
+
+/// Calls itself: the outermost is the longest.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn latscope_test_recurse(depth: u32) -> u32 {
+    sleep(NAP);
+    if depth > 1 {
+        std::hint::black_box(latscope_test_recurse(depth - 1)) + 1
+    } else {
+        1
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn latscope_test_nothing(n: u32) -> u32 {
+    std::hint::black_box(n)
+}
+
+fn function(symbol: &str) -> Kind {
+    Kind::UserFunction(UserFunctionProbe {
+        binary: std::env::current_exe().unwrap().to_str().unwrap().into(),
+        target: Some(Target::Symbol(symbol.into())),
+        pid: 0,
+    })
+}
+
+#[test]
+fn rule_25_a_function_lasts_as_long_as_it_sleeps() {
+    let collector = collector();
+    let mut child = Child::new(|| {
+        for _ in 0..4 {
+            latscope_test_nap();
+        }
+    });
+    let session = collector
+        .start(&spec(function("latscope_test_nap"), &[child.pid]))
+        .unwrap();
+    child.run();
+    session.stop(EndReason::SessionStopped);
+    let (samples, totals) = read(&session);
+    assert_eq!((samples.len(), totals.measured), (4, 4), "{totals:?}");
+    for sample in &samples {
+        assert!((NAP..NAP + LATE).contains(&latency(sample)), "{sample:?}");
+        assert_eq!(sample.subject, "latscope_test_nap");
+    }
+}
+
+#[test]
+fn rule_25_each_call_of_a_recursion_is_its_own() {
+    const DEPTH: u32 = 5;
+    let collector = collector();
+    let mut child = Child::new(|| {
+        latscope_test_recurse(DEPTH);
+    });
+    let session = collector
+        .start(&spec(function("latscope_test_recurse"), &[child.pid]))
+        .unwrap();
+    child.run();
+    session.stop(EndReason::SessionStopped);
+    let (samples, _) = read(&session);
+    let latencies: Vec<Duration> = samples.iter().map(latency).collect();
+    assert_eq!(latencies.len() as u32, DEPTH, "{latencies:?}");
+    // The innermost returns first, and each holds those inside it.
+    for (n, latency) in latencies.iter().enumerate() {
+        assert!(*latency >= NAP * (n as u32 + 1), "{n} {latencies:?}");
+    }
+}
+
+#[test]
+fn rule_25_who_dies_inside_a_function_is_told_to_have_no_end() {
+    let collector = collector();
+    let mut child = Child::new(|| {
+        latscope_test_nap();
+        // SAFETY: ends the process inside a function that is measured.
+        unsafe extern "C" fn leave(_: i32) {
+            unsafe { libc::_exit(0) }
+        }
+        unsafe {
+            libc::signal(libc::SIGALRM, leave as *const () as usize);
+            let soon = libc::timeval {
+                tv_sec: 0,
+                tv_usec: 2000,
+            };
+            let once = libc::itimerval {
+                it_interval: std::mem::zeroed(),
+                it_value: soon,
+            };
+            libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut());
+        }
+        latscope_test_nap();
+    });
+    let session = collector
+        .start(&spec(function("latscope_test_nap"), &[child.pid]))
+        .unwrap();
+    child.run();
+    session.stop(EndReason::SessionStopped);
+    let (samples, totals) = read(&session);
+    assert_eq!((samples.len(), totals.measured), (1, 1));
+    let unmatched: u64 = totals.refusals.iter().map(|it| it.count).sum();
+    assert_eq!(unmatched, 1, "{totals:?}");
+}
+
+#[test]
+fn rule_25_threads_call_at_once_and_each_return_is_its_own() {
+    const THREADS: usize = 50;
+    let collector = collector();
+    let mut child = Child::new(|| {
+        let all: Vec<_> = (0..THREADS)
+            .map(|_| std::thread::spawn(|| latscope_test_nap()))
+            .collect();
+        for it in all {
+            it.join().unwrap();
+        }
+    });
+    let session = collector
+        .start(&spec(function("latscope_test_nap"), &[child.pid]))
+        .unwrap();
+    child.run();
+    session.stop(EndReason::SessionStopped);
+    let (samples, totals) = read(&session);
+    assert_eq!((samples.len(), totals.measured), (THREADS, THREADS as u64));
+    assert!(samples.iter().all(|it| latency(it) >= NAP));
+}
+
+#[test]
+fn a_function_called_too_often_is_left_alone_and_that_is_told() {
+    let collector = collector();
+    let mut child = Child::new(|| {
+        let begun = Instant::now();
+        let mut n = 0;
+        while begun.elapsed() < Duration::from_secs(4) {
+            n = latscope_test_nothing(n) + 1;
+        }
+    });
+    let session = collector
+        .start(&spec(function("latscope_test_nothing"), &[child.pid]))
+        .unwrap();
+    child.go();
+    let begun = Instant::now();
+    while session.probes().1 != SessionState::Degraded {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "it is still measured"
+        );
+        std::thread::yield_now();
+    }
+    let (probes, _, reason) = session.probes();
+    assert!(
+        reason.contains("latscope_test_nothing is called more than"),
+        "{reason}"
+    );
+    assert!(!probes[0].attached);
+    child.wait();
+    session.stop(EndReason::SessionStopped);
+}
+
+#[test]
+fn what_is_not_there_is_refused_by_its_path() {
+    let refused = collector()
+        .start(&spec(function("latscope_no_such_function"), &[1]))
+        .unwrap_err();
+    assert_eq!(refused.reason(), Reason::FieldInvalid);
+    assert_eq!(
+        refused.violations()[0].field,
+        "spec.probes[0].user_function.symbol"
+    );
+}
