@@ -153,6 +153,8 @@ export interface CollectorOptions {
   defaults?: Buffer
   /** A `SessionSpec` whose limits and collection are the most that a session gets. */
   maxima?: Buffer
+  /** Whether the kernel counts what programs cost while a session is attached; unset = it does. */
+  countRuns?: boolean
 }
 
 /**

@@ -27,6 +27,8 @@ pub struct CollectorOptions {
     pub defaults: Option<Buffer>,
     /// A `SessionSpec` whose limits and collection are the most that a session gets.
     pub maxima: Option<Buffer>,
+    /// Whether the kernel counts what programs cost while a session is attached; unset = it does.
+    pub count_runs: Option<bool>,
 }
 
 /// The eBPF side of the service; one for each process.
@@ -150,8 +152,12 @@ fn open(node: String) -> Result<collector::Collector, Failure> {
 fn bounds(options: &CollectorOptions) -> Result<Bounds, Failure> {
     let spec = |bytes: &Option<Buffer>| bytes.as_deref().map_or(Ok(SessionSpec::default()), decode);
     let (defaults, maxima) = (spec(&options.defaults)?, spec(&options.maxima)?);
-    Bounds::of(&defaults, &maxima)
-        .map_err(|wrong| Failure::new(Reason::DurationInvalid, format!("a bound {wrong}")))
+    let bounds = Bounds::of(&defaults, &maxima)
+        .map_err(|wrong| Failure::new(Reason::DurationInvalid, format!("a bound {wrong}")))?;
+    Ok(Bounds {
+        count_runs: options.count_runs.unwrap_or(bounds.count_runs),
+        ..bounds
+    })
 }
 
 /// The spec in `bytes`, or `MESSAGE_MALFORMED`.

@@ -80,7 +80,7 @@ impl Session {
         log: SessionLog,
     ) -> Result<Arc<Self>, Failure> {
         let log = Arc::new(log);
-        let statistics = statistics::hold();
+        let statistics = spec.bounds.count_runs.then(statistics::hold).flatten();
         let mut attachments = Vec::<Box<dyn Attachment>>::new();
         let mut refused = Vec::new();
         for (kind, engine) in engines {

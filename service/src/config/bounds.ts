@@ -1,10 +1,12 @@
 import { SessionSpec } from "@latscope/proto";
 import { duration } from "../session/time.js";
+import type { CollectorOptions } from "../addon/types.js";
 import type { Config } from "./schema.js";
 
-/** What a session gets that asks for nothing, and the most that it gets: as specs with limits and a cap, for the collector. */
-export function boundsOf(config: Config): { defaults: Buffer; maxima: Buffer } {
+/** What the collector is told of the configuration: as specs with limits and a cap, what a session gets by default and at most. */
+export function boundsOf(config: Config): Omit<CollectorOptions, "node"> {
   return {
+    countRuns: config.programStats === "on",
     defaults: encode({
       limits: {
         idleTimeout: duration(config.idleTimeout),

@@ -31,6 +31,7 @@ describe("loadConfig", () => {
       maxTotalHistoryBytes: 4 * 2 ** 30,
       samplesPerSecond: 50_000,
       maxSamplesPerSecond: 0,
+      programStats: "on",
       drainTimeout: 5000,
       logLevel: "info",
     });

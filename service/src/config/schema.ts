@@ -95,6 +95,11 @@ export const options = {
     description: "the highest cap a session may ask for; 0 = it may go without",
     value: "COUNT",
   }),
+  programStats: withFallback(z.enum(["on", "off"]), "on", {
+    description:
+      "whether the kernel counts what eBPF programs cost while a session is attached, which costs every run of the host's some 40 ns",
+    value: "on|off",
+  }),
   drainTimeout: withFallback(duration, "5s", {
     description: "how long streams get to end when the service stops",
     value: "TIME",

@@ -240,9 +240,10 @@ describe("ListSessions", () => {
 
 describe("StopSession and DeleteSession", () => {
   it("stops once and says the same again", async () => {
-    await create({ sessionId: "a" });
+    const { etag } = await create({ sessionId: "a" });
     await stop("sessions/a");
     const first = await get("sessions/a");
+    expect(first.etag).toBe(etag);
     expect(first).toMatchObject({ state: SessionState.STOPPED, stopReason: StopReason.REQUESTED });
     expect(server.collector.sessions.get("a")?.stopped).toBe(EndReason.SESSION_STOPPED);
     await stop("sessions/a");

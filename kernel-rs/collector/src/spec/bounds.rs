@@ -27,6 +27,8 @@ pub struct Bounds {
     pub samples_per_second: u32,
     /// Highest that it may be; 0 = a session may go without.
     pub samples_per_second_max: u32,
+    /// Whether the kernel counts what programs cost while a session is attached, which itself costs each run some time.
+    pub count_runs: bool,
 }
 
 impl Default for Bounds {
@@ -41,6 +43,7 @@ impl Default for Bounds {
             history_bytes_max: 256 << 20,
             samples_per_second: 50_000,
             samples_per_second_max: 0,
+            count_runs: true,
         }
     }
 }
@@ -78,6 +81,7 @@ impl Bounds {
             history_bytes_max: most.history_bytes.unwrap_or(built_in.history_bytes_max),
             samples_per_second: rate(defaults, built_in.samples_per_second),
             samples_per_second_max: rate(maxima, built_in.samples_per_second_max),
+            count_runs: built_in.count_runs,
         })
     }
 

@@ -152,8 +152,14 @@ export interface HostStatus {
   streams: number;
   samples: bigint;
   residentBytes: bigint;
-  cpuTime: Duration | undefined;
-  bpfTime: Duration | undefined;
+  cpuTime:
+    | Duration
+    | undefined;
+  /** of the programs that are loaded, as far as the kernel counted (ProgramStats.run_count) */
+  bpfTime:
+    | Duration
+    | undefined;
+  /** maps and programs */
   kernelMemoryBytes: bigint;
 }
 

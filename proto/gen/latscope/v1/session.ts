@@ -412,19 +412,20 @@ export interface ProgramStats {
   attachedTo: string;
   programId: number;
   tag: string;
+  /** as the kernel runs it, after its own rewriting */
   bytecodeBytes: number;
   jitedBytes: number;
   verifiedInstructions: number;
-  /** unset where the kernel's statistics are off */
+  /** unset where the kernel's statistics are off; they are on while a session is attached, if the service has CAP_SYS_ADMIN */
   runCount?: bigint | undefined;
   runTimeNs?: bigint | undefined;
   shared: boolean;
   loadTime: Duration | undefined;
   recursionMisses: bigint;
   mapBytes: bigint;
-  /** SESSION_VIEW_FULL, admin */
+  /** SESSION_VIEW_FULL, admin; that of a program which was refused ends in the failure's details */
   verifierLog: string;
-  /** SESSION_VIEW_FULL, admin */
+  /** SESSION_VIEW_FULL, admin; struct bpf_insn each 8 bytes */
   bytecode: Buffer;
 }
 

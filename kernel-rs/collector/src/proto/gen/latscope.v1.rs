@@ -770,8 +770,10 @@ pub struct HostStatus {
     pub resident_bytes: u64,
     #[prost(message, optional, tag = "8")]
     pub cpu_time: ::core::option::Option<::prost_types::Duration>,
+    /// of the programs that are loaded, as far as the kernel counted (ProgramStats.run_count)
     #[prost(message, optional, tag = "9")]
     pub bpf_time: ::core::option::Option<::prost_types::Duration>,
+    /// maps and programs
     #[prost(uint64, tag = "10")]
     pub kernel_memory_bytes: u64,
 }
@@ -892,7 +894,7 @@ pub struct Session {
     pub etag: ::prost::alloc::string::String,
     /// Output only from here.
     ///
-    /// "uid:1000", "spiffe://...", "token:<subject>", "file:<name>"
+    /// "uid:1000", "spiffe://...", "token:<subject>", "file:<name>"; empty = plaintext TCP, where nobody is told from another
     #[prost(string, tag = "6")]
     pub owner: ::prost::alloc::string::String,
     #[prost(enumeration = "SessionState", tag = "7")]
@@ -1044,13 +1046,14 @@ pub struct ProgramStats {
     pub program_id: u32,
     #[prost(string, tag = "5")]
     pub tag: ::prost::alloc::string::String,
+    /// as the kernel runs it, after its own rewriting
     #[prost(uint32, tag = "6")]
     pub bytecode_bytes: u32,
     #[prost(uint32, tag = "7")]
     pub jited_bytes: u32,
     #[prost(uint32, tag = "8")]
     pub verified_instructions: u32,
-    /// unset where the kernel's statistics are off
+    /// unset where the kernel's statistics are off; they are on while a session is attached, if the service has CAP_SYS_ADMIN
     #[prost(uint64, optional, tag = "9")]
     pub run_count: ::core::option::Option<u64>,
     #[prost(uint64, optional, tag = "10")]
@@ -1063,10 +1066,10 @@ pub struct ProgramStats {
     pub recursion_misses: u64,
     #[prost(uint64, tag = "14")]
     pub map_bytes: u64,
-    /// SESSION_VIEW_FULL, admin
+    /// SESSION_VIEW_FULL, admin; that of a program which was refused ends in the failure's details
     #[prost(string, tag = "15")]
     pub verifier_log: ::prost::alloc::string::String,
-    /// SESSION_VIEW_FULL, admin
+    /// SESSION_VIEW_FULL, admin; struct bpf_insn each 8 bytes
     #[prost(bytes = "vec", tag = "16")]
     pub bytecode: ::prost::alloc::vec::Vec<u8>,
 }
