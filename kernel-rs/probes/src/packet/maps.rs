@@ -51,11 +51,11 @@ pub(crate) static FLOWS6: LruHashMap<FlowKey6, Flow, 8192> = LruHashMap::new();
 
 /// IPv4 flows whose SYN-ACK was seen, but not that the opener heard it: a flood of SYNs that a server answers gets no further.
 #[btf_map]
-pub(crate) static HALF_OPEN4: LruHashMap<FlowKey4, Flow, 4096> = LruHashMap::new();
+pub(crate) static HALF_OPEN4: LruHashMap<FlowKey4, Flow, 2048> = LruHashMap::new();
 
 /// IPv6 flows whose SYN-ACK was seen, but not that the opener heard it.
 #[btf_map]
-pub(crate) static HALF_OPEN6: LruHashMap<FlowKey6, Flow, 2048> = LruHashMap::new();
+pub(crate) static HALF_OPEN6: LruHashMap<FlowKey6, Flow, 1024> = LruHashMap::new();
 
 /// IPv4 peers heard from one side only.
 #[btf_map]
