@@ -1,5 +1,5 @@
 import { status, type ServiceError } from "@grpc/grpc-js";
-import { BadRequest, ErrorInfo, PreconditionFailure } from "@latscope/proto/google/rpc/error_details";
+import { BadRequest, ErrorInfo, PreconditionFailure, QuotaFailure } from "@latscope/proto/google/rpc/error_details";
 import { Status } from "@latscope/proto/google/rpc/status";
 
 /** A failure as a client sees it. */
@@ -14,6 +14,8 @@ export interface SeenFailure {
   readonly fields: readonly string[];
   /** PreconditionFailure: what is missing. */
   readonly subjects: readonly string[];
+  /** QuotaFailure: what is used up. */
+  readonly quotas: readonly string[];
 }
 
 /** Reads the code and the google.rpc details out of what a call rejected with. */
@@ -32,6 +34,7 @@ export function seen(error: ServiceError): SeenFailure {
     domain: info?.domain ?? "",
     fields: (find("BadRequest", BadRequest)?.fieldViolations ?? []).map(({ field }) => field),
     subjects: (find("PreconditionFailure", PreconditionFailure)?.violations ?? []).map(({ subject }) => subject),
+    quotas: (find("QuotaFailure", QuotaFailure)?.violations ?? []).map(({ subject }) => subject),
   };
 }
 
