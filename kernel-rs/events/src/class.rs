@@ -4,9 +4,9 @@
 use crate::{layout, metric::PACKET_METRICS, refusal::REASONS};
 
 /// Classes of one generation. Two banks, by the generation's low bit.
-pub const CLASSES: usize = 128;
+pub const CLASSES: usize = 256;
 /// Places tried for a mask before its samples are counted as lost for want of one.
-pub const PROBES: usize = 8;
+pub const PROBES: usize = 32;
 /// No class could be had.
 pub const NONE: u16 = u16::MAX;
 
@@ -43,5 +43,5 @@ layout!(GroupStats, 8 * (REASONS + 2 * KINDS));
 #[inline(always)]
 #[must_use]
 pub const fn place(mask: u64) -> usize {
-    (mask.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize & (CLASSES - 1)
+    (mask.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize & (CLASSES - 1)
 }

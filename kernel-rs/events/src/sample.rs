@@ -49,6 +49,22 @@ pub struct PacketSample {
 }
 layout!(PacketSample, 88);
 
+/// Most rings that samples leave by.
+pub const SHARDS: usize = 8;
+
+/// Bytes of a ring where the user side asks for nothing else.
+pub const SHARD_BYTES: usize = 1 << 20;
+
+/// What a reader says of itself, in a word for each ring.
+pub mod wake {
+    /// It looks at the ring: nothing wakes it.
+    pub const AWAKE: u32 = 0;
+    /// It sleeps until there is a record.
+    pub const SLEEPS: u32 = 1;
+    /// It will look by itself, unless the ring fills.
+    pub const LINGERS: u32 = 2;
+}
+
 /// Bits of [`PacketSample::flags`].
 pub mod flags {
     /// Addresses are IPv6.

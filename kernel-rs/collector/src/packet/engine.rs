@@ -30,6 +30,7 @@ use super::{
     presence::{self, Ended},
     routes::Routes,
     session::{Member, Receiver, View},
+    shards,
     spanning::Spanning,
 };
 use crate::{
@@ -186,14 +187,14 @@ pub(super) struct State {
 
 impl State {
     fn open(shared: Weak<Shared>, abroad: bool) -> Result<Self, Failure> {
-        let mut object = Object::open(Clock::Kernel)?;
-        let (ring, wake) = object.take_ring()?;
+        let mut object = Object::open(Clock::Kernel, shards::count())?;
+        let rings = object.take_rings()?;
         let losses = shared.clone();
         Ok(Self {
             object,
             members: HashMap::new(),
             attached: HashMap::new(),
-            reader: Reader::start("latscope-packet", Routes::new(), ring, wake, move || {
+            reader: Reader::start("latscope-packet", Routes::new(), rings, move || {
                 tell_losses(&losses);
             })?,
             groups: [const { None }; GROUPS],

@@ -259,16 +259,18 @@ fn a_large_transfer_arrives_as_without_us_and_others_see_every_packet() {
 }
 
 /// Helpers that neither change a packet, nor pull it into linear memory, nor send it anywhere (include/uapi/linux/bpf.h).
-const READING: [(i32, &str); 9] = [
+const READING: [(i32, &str); 11] = [
     (1, "map_lookup_elem"),
     (2, "map_update_elem"),
     (3, "map_delete_elem"),
     (5, "ktime_get_ns"),
+    (8, "get_smp_processor_id"),
     (26, "skb_load_bytes"),
     (118, "jiffies64"),
     (131, "ringbuf_reserve"),
     (132, "ringbuf_submit"),
     (133, "ringbuf_discard"),
+    (134, "ringbuf_query"),
 ];
 
 #[test]

@@ -31,6 +31,7 @@ pub mod record;
 pub mod replay;
 mod routes;
 mod session;
+mod shards;
 mod spanning;
 mod tc;
 mod waiting;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{
-        Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf,
+        Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues,
         lpm_trie::{Key, LpmTrie},
     },
     programs::{ProgramError, SchedClassifier},
@@ -21,11 +21,13 @@ use latscope_events::{
 
 use super::{
     histograms::{self, Histograms},
+    shards,
     waiting::{Outside, Waiting},
 };
 use crate::{
     bpf::{self, take},
     failure::{Failure, Reason},
+    ring::Rings,
     wire::{Layout, Wire, zero},
 };
 
@@ -104,24 +106,30 @@ pub(super) struct Object {
     counters: PerCpuArray<MapData, Wire<Counters>>,
     waiting: Waiting,
     pub(super) histograms: Histograms,
+    rings: Option<Rings>,
+    ring_bytes: u64,
 }
 
 impl Object {
-    /// Creates the maps; programs are loaded when first asked for.
+    /// Creates the maps, with so many rings; programs are loaded when first asked for.
     ///
     /// # Errors
     /// What the kernel refuses, with the privilege that is missing.
-    pub(super) fn open(clock: Clock) -> Result<Self, Failure> {
+    pub(super) fn open(clock: Clock, shards: u32) -> Result<Self, Failure> {
         let replay = u8::from(clock == Clock::Capture);
+        let (mask, fill) = (shards - 1, u64::from(shards::bytes(shards) / 2));
         let mut ebpf = EbpfLoader::new()
             .override_global("REPLAY", &replay, true)
             .map_max_entries("HISTOGRAMS", histograms::count())
             .map_max_entries("SERIES", histograms::count())
             .map_max_entries("FREE", histograms::count())
+            .override_global("SHARD_MASK", &mask, true)
+            .override_global("FILL", &fill, true)
             .load(PACKET)
             .map_err(|error| {
                 bpf::refused("cannot create the packet engine's maps", PRIVILEGES, &error)
             })?;
+        let (rings, ring_bytes) = shards::make(&mut ebpf, shards)?;
         Ok(Self {
             load_times: [None; 4],
             control: take(&mut ebpf, "CONTROL")?,
@@ -136,16 +144,16 @@ impl Object {
             counters: take(&mut ebpf, "COUNTERS")?,
             waiting: Waiting::open(&mut ebpf)?,
             histograms: Histograms::open(&mut ebpf)?,
+            rings: Some(rings),
+            ring_bytes,
             ebpf,
         })
     }
 
-    /// The ring and the word that asks for a wake-up; once.
-    pub(super) fn take_ring(&mut self) -> Result<(RingBuf<MapData>, Array<MapData, u32>), Failure> {
-        Ok((
-            take(&mut self.ebpf, "SAMPLES")?,
-            take(&mut self.ebpf, "WAKE")?,
-        ))
+    /// The rings; once.
+    pub(super) fn take_rings(&mut self) -> Result<Rings, Failure> {
+        let taken = || Failure::new(Reason::Internal, "the rings are taken");
+        self.rings.take().ok_or_else(taken)
     }
 
     /// A program, loaded and verified.
@@ -342,10 +350,11 @@ impl Object {
 
     /// Bytes of kernel memory that the maps take.
     pub(super) fn map_bytes(&self) -> u64 {
-        bpf::map_bytes(
-            self.loaded()
-                .filter_map(|(_, _, program)| program.info().ok()),
-        )
+        self.ring_bytes
+            + bpf::map_bytes(
+                self.loaded()
+                    .filter_map(|(_, _, program)| program.info().ok()),
+            )
     }
 }
 

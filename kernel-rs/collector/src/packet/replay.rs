@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use aya::{
-    maps::{Array, MapData, RingBuf},
-    programs::{TestRun as _, TestRunOptions},
-};
+use aya::programs::{TestRun as _, TestRunOptions};
 use latscope_events::{class::ClassStats, refusal::REASONS, series::SeriesKey};
 
 use super::{
@@ -15,7 +12,7 @@ use super::{
     record::Record,
     wire::zero,
 };
-use crate::{failure::Failure, histogram::Histogram, spec::CompiledSpec};
+use crate::{failure::Failure, histogram::Histogram, ring::Rings, spec::CompiledSpec};
 
 /// A frame as it was captured.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +34,7 @@ pub struct Frame<'a> {
 /// The packet engine on packets of one's own. Everything that it measures comes back from [`Replay::records`].
 pub struct Replay {
     object: Object,
-    ring: RingBuf<MapData>,
-    _wake: Array<MapData, u32>,
+    rings: Rings,
 }
 
 /// Longest prefix of a frame that is fed: the kernel takes no more than a page less some room, and no header lies behind.
@@ -89,8 +85,9 @@ impl Replay {
 
     fn with_lanes(lanes: &[Lane], look: Look, clock: Clock) -> Result<Self, Failure> {
         const GENERATION: u32 = 1;
-        let mut object = Object::open(clock)?;
-        let (ring, wake) = object.take_ring()?;
+        // One ring, whatever the CPU: records come back in the order of their frames.
+        let mut object = Object::open(clock, 1)?;
+        let rings = object.take_rings()?;
         let placed: Vec<Placed<'_>> = lanes
             .iter()
             .enumerate()
@@ -106,11 +103,7 @@ impl Replay {
         object.write_trie(GENERATION & 1, &plan.trie)?;
         object.write_config(GENERATION & 1, &plan.config, &plan.options)?;
         object.flip(GENERATION)?;
-        Ok(Self {
-            object,
-            ring,
-            _wake: wake,
-        })
+        Ok(Self { object, rings })
     }
 
     /// Runs the program over one frame. `false` when the kernel takes no frame as short as this.
@@ -142,8 +135,10 @@ impl Replay {
     /// What was measured since the last call, oldest first. To be called at least every 2 000 frames, or the ring is full.
     pub fn records(&mut self) -> Vec<Record> {
         let mut records = Vec::new();
-        while let Some(record) = self.ring.next() {
-            records.extend(Record::read(&record));
+        for ring in &mut self.rings.rings {
+            while let Some(record) = ring.next() {
+                records.extend(Record::read(&record));
+            }
         }
         records
     }

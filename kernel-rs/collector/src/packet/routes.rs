@@ -43,6 +43,10 @@ impl ring::Routes for Routes {
         Record::read(bytes)
     }
 
+    fn time_ns(record: &Record) -> u64 {
+        record.sample.time_ns
+    }
+
     fn deliver(&self, batch: &[Record], offset: u64) {
         let mut bits = batch
             .iter()

@@ -37,7 +37,7 @@ use crate::{
     log::SessionLog,
     metric, program,
     proto::{Capability, Group, Metric, ProgramStats, SessionState},
-    ring::Reader,
+    ring::{Reader, Rings},
     spec::CompiledSpec,
 };
 
@@ -176,13 +176,18 @@ impl State {
     fn open(shared: Weak<Mutex<Option<Self>>>) -> Result<Self, Failure> {
         let mut object = Object::open()?;
         let (ring, wake) = object.take_ring()?;
+        let rings = Rings {
+            rings: vec![ring],
+            wake,
+            by_fill: false,
+        };
         let places = Arc::new(Places::default());
         let routes = Routes::new(places.clone());
         Ok(Self {
             object,
             members: HashMap::new(),
             places,
-            reader: Reader::start("latscope-span", routes, ring, wake, move || {
+            reader: Reader::start("latscope-span", routes, rings, move || {
                 tell_losses(&shared);
             })?,
             readings: Readings::default(),

@@ -69,6 +69,10 @@ impl ring::Routes for Routes {
         Some(unsafe { bytes.as_ptr().cast::<SpanSample>().read_unaligned() })
     }
 
+    fn time_ns(record: &SpanSample) -> u64 {
+        record.time_ns
+    }
+
     fn deliver(&self, batch: &[SpanSample], offset: u64) {
         let mut places = HashMap::new();
         let named: Vec<Named<'_>> = batch

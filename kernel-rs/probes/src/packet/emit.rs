@@ -2,7 +2,6 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use latscope_events::{
     counter::{self, Counters},
     flow::{Flow, direction},
@@ -15,8 +14,9 @@ use crate::{
     classify::{client_side, opened},
     clock::Tick,
     count,
-    maps::{CONFIG, COUNTERS, NAMES, SAMPLES, WAKE},
+    maps::{CONFIG, COUNTERS, NAMES},
     packet::Packet,
+    ring::{ring, wakeup},
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -122,14 +122,17 @@ pub(crate) extern "C" fn emit(
     if open == 0 {
         return 0;
     }
-    let Some(mut entry) = SAMPLES.reserve_untyped::<PacketSample>(0) else {
+    let Some((ring, shard)) = ring() else {
+        return 0;
+    };
+    let Some(mut entry) = ring.reserve_untyped::<PacketSample>(0) else {
         count::begin(counters);
         counter::add(&mut counters.ring_full, open);
         count::end(counters);
         return 0;
     };
     fill(entry.as_mut_ptr(), flow, packet, found, open, now);
-    entry.submit(wakeup());
+    entry.submit(wakeup(ring, shard));
     0
 }
 
@@ -161,7 +164,10 @@ pub(crate) extern "C" fn emit_named(
     if open == 0 {
         return 0;
     }
-    let Some(mut entry) = SAMPLES.reserve_untyped::<NamedSample>(0) else {
+    let Some((ring, shard)) = ring() else {
+        return 0;
+    };
+    let Some(mut entry) = ring.reserve_untyped::<NamedSample>(0) else {
         count::begin(counters);
         counter::add(&mut counters.ring_full, open);
         count::end(counters);
@@ -181,7 +187,7 @@ pub(crate) extern "C" fn emit_named(
                 .write((&raw const (*name)[word]).read_volatile());
         }
     }
-    entry.submit(wakeup());
+    entry.submit(wakeup(ring, shard));
     0
 }
 
@@ -209,22 +215,6 @@ fn cap(counters: &mut Counters, generation: u32, sampled: u64, now: u64) -> u64 
     counters.capped |= counter::add(&mut counters.cap, open) & config.capped;
     count::end(counters);
     open
-}
-
-/// A record wakes the reader only when that is about to sleep: a wake-up costs a hundred times a record.
-#[inline(always)]
-fn wakeup() -> u64 {
-    let Some(wake) = WAKE.get_ptr_mut(0) else {
-        return u64::from(BPF_RB_NO_WAKEUP);
-    };
-    // SAFETY: a map value; one aligned word.
-    unsafe {
-        if wake.read_volatile() == 0 {
-            return u64::from(BPF_RB_NO_WAKEUP);
-        }
-        wake.write_volatile(0);
-    }
-    u64::from(BPF_RB_FORCE_WAKEUP)
 }
 
 #[inline(always)]

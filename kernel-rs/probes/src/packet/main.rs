@@ -25,6 +25,7 @@ mod measure;
 mod options;
 mod packet;
 mod parse;
+mod ring;
 mod tcp;
 mod track;
 mod transaction;

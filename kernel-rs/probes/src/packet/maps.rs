@@ -1,7 +1,7 @@
 //! The maps of the packet engine. Sizes are defaults; the user side may load others.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use latscope_events::{
@@ -12,6 +12,7 @@ use latscope_events::{
     histogram::Histogram,
     options::Options,
     pending::{Pending, TransactionKey},
+    sample::{SHARD_BYTES, SHARDS},
     series::{SeriesKey, pool},
 };
 
@@ -21,9 +22,9 @@ use crate::{classify::Work, dns::ROOM, packet::Packet};
 #[btf_map]
 pub(crate) static CONTROL: Array<Control, 1> = Array::new();
 
-/// Set to 1 by a reader that is about to sleep: the next record wakes it and clears this.
+/// What the reader says of itself, for each ring: `sample::wake`.
 #[btf_map]
-pub(crate) static WAKE: Array<u32, 1> = Array::new();
+pub(crate) static WAKE: Array<u32, SHARDS> = Array::new();
 
 /// The session set, one bank a generation parity.
 #[btf_map]
@@ -129,6 +130,7 @@ pub(crate) static WORK: PerCpuArray<Work, 1> = PerCpuArray::new();
 #[btf_map]
 pub(crate) static NAMES: PerCpuArray<[u64; ROOM / 8], 1> = PerCpuArray::new();
 
-/// Samples on their way to the reader. Untyped, so that bpftool can open it.
+/// Samples on their way to the reader, a ring for each shard of CPUs; the user side puts them in. Untyped, so that bpftool can
+/// open them.
 #[btf_map]
-pub(crate) static SAMPLES: RingBuf<(), { 1 << 20 }> = RingBuf::new();
+pub(crate) static SAMPLES: ArrayOfMaps<RingBuf<(), SHARD_BYTES>, SHARDS> = ArrayOfMaps::new();
