@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod log;
 pub mod metric;
 pub mod packet;
+mod per_cpu;
 pub mod privilege;
 mod program;
 pub mod proto;

@@ -6,12 +6,14 @@ use crate::{config::CAP_PLANES, layout};
 /// Planes of a loss counter: 2^40 losses.
 pub const PLANES: usize = 40;
 
-/// Rate caps and losses of one CPU. `sequence` is odd while the planes are being changed.
+/// Rate caps and losses of one CPU.
+///
+/// A copy in ascending order is whole when `after` equals `before`: the writer raises `before`, writes, then sets `after`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Counters {
-    /// Changes begun plus changes ended.
-    pub sequence: u64,
+    /// Changes ended.
+    pub after: u64,
     /// Start of the current second, ns.
     pub window: u64,
     /// Sessions whose cap is reached in this second.
@@ -30,8 +32,10 @@ pub struct Counters {
     pub withheld: [u64; PLANES],
     /// Those that no histogram had room for.
     pub no_room: [u64; PLANES],
+    /// Changes begun.
+    pub before: u64,
 }
-layout!(Counters, 8 * (4 + CAP_PLANES + 5 * PLANES));
+layout!(Counters, 8 * (5 + CAP_PLANES + 5 * PLANES));
 
 /// Adds one to the counters of `mask`; returns those that overflowed.
 #[inline(always)]

@@ -13,7 +13,7 @@ use latscope_events::{
 };
 
 use super::object::zeros;
-use crate::{bpf::take, failure::Failure, histogram::Histogram, wire::Wire};
+use crate::{bpf::take, failure::Failure, histogram::Histogram, per_cpu, wire::Wire};
 
 /// Kernel memory for histograms, over all CPUs.
 const MEMORY: usize = 6 << 20;
@@ -205,31 +205,16 @@ impl Used {
     }
 }
 
-/// Each CPU's part; one that was torn by a program that ran meanwhile is read again.
+/// Each CPU's part.
 fn read(
     values: &PerCpuArray<MapData, Wire<kernel::Histogram>>,
     number: u32,
 ) -> Result<Vec<kernel::Histogram>, Failure> {
-    const TRIES: usize = 100;
-    let mut whole: Vec<Option<kernel::Histogram>> = Vec::new();
-    for _ in 0..TRIES {
-        let now = values
-            .get(&number, 0)
-            .map_err(|error| Failure::kernel("reading HISTOGRAMS", &error))?;
-        whole.resize(now.len(), None);
-        for (kept, Wire(now)) in whole.iter_mut().zip(now.iter()) {
-            if kept.is_none() && now.before == now.after {
-                *kept = Some(*now);
-            }
-        }
-        if whole.iter().all(Option::is_some) {
-            break;
-        }
-    }
-    whole
-        .into_iter()
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Failure::kernel("reading HISTOGRAMS", &"no copy was whole"))
+    per_cpu::whole(
+        "reading HISTOGRAMS",
+        || values.get(&number, 0),
+        |it| it.before == it.after,
+    )
 }
 
 #[cfg(test)]

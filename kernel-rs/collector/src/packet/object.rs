@@ -27,6 +27,7 @@ use super::{
 use crate::{
     bpf::{self, take},
     failure::{Failure, Reason},
+    per_cpu,
     ring::Rings,
     wire::{Layout, Wire, zero},
 };
@@ -325,27 +326,11 @@ impl Object {
 
     /// Caps and losses of each CPU; a copy torn by a program that ran meanwhile is taken again.
     pub(super) fn counters(&self) -> Result<Vec<Counters>, Failure> {
-        const TRIES: usize = 100;
-        let read = || -> Result<Vec<Counters>, Failure> {
-            let values = self
-                .counters
-                .get(&0, 0)
-                .map_err(|error| Failure::kernel("reading COUNTERS", &error))?;
-            Ok(values.iter().map(|it| it.0).collect())
-        };
-        let mut last = read()?;
-        for _ in 0..TRIES {
-            let next = read()?;
-            let whole = last
-                .iter()
-                .zip(&next)
-                .all(|(a, b)| a.sequence == b.sequence && a.sequence % 2 == 0);
-            last = next;
-            if whole {
-                return Ok(last);
-            }
-        }
-        Ok(last)
+        per_cpu::whole(
+            "reading COUNTERS",
+            || self.counters.get(&0, 0),
+            |it| it.before == it.after,
+        )
     }
 
     /// Bytes of kernel memory that the maps take.

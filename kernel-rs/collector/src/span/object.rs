@@ -32,6 +32,7 @@ use super::{hook::Hook, offsets};
 use crate::{
     bpf::{self, take},
     failure::{Failure, Reason},
+    per_cpu,
     wire::{Layout, Wire},
 };
 
@@ -321,45 +322,26 @@ impl Object {
 
     /// Counters of a metric of each CPU; a copy torn by a program that ran meanwhile is taken again.
     pub(super) fn counters(&self, metric: u32) -> Result<Vec<Counters>, Failure> {
-        const TRIES: usize = 100;
-        let read = || -> Result<Vec<Counters>, Failure> {
-            let values = self
-                .counters
-                .get(&metric, 0)
-                .map_err(|error| Failure::kernel("reading COUNTERS", &error))?;
-            Ok(values.iter().map(|it| it.0).collect())
-        };
-        let mut last = read()?;
-        for _ in 0..TRIES {
-            let next = read()?;
-            let whole = last
-                .iter()
-                .zip(&next)
-                .all(|(a, b)| a.sequence == b.sequence && a.sequence % 2 == 0);
-            last = next;
-            if whole {
-                break;
-            }
-        }
-        Ok(last)
+        per_cpu::whole(
+            "reading COUNTERS",
+            || self.counters.get(&metric, 0),
+            |it| it.before == it.after,
+        )
     }
 
     /// Every histogram, by CPU.
     pub(super) fn series(&self) -> Result<Vec<(SeriesKey, Vec<Histogram>)>, Failure> {
-        const TRIES: usize = 100;
         let failed = |error: MapError| Failure::kernel("reading SERIES", &error);
         let mut all = Vec::new();
         for map in &self.series {
             for key in map.keys() {
                 let key = key.map_err(failed)?;
-                for left in (0..TRIES).rev() {
-                    let values = map.get(&key, 0).map_err(failed)?;
-                    let whole = values.iter().all(|it| it.0.after == it.0.before);
-                    if whole || left == 0 {
-                        all.push((key.0, values.iter().map(|it| it.0).collect()));
-                        break;
-                    }
-                }
+                let parts = per_cpu::whole(
+                    "reading SERIES",
+                    || map.get(&key, 0),
+                    |it| it.before == it.after,
+                )?;
+                all.push((key.0, parts));
             }
         }
         Ok(all)

@@ -3,12 +3,12 @@
 
 use crate::{config::CAP_PLANES, counter::PLANES, layout};
 
-/// Counters of one metric on one CPU. `sequence` is odd while they are being changed.
+/// Counters of one metric on one CPU. A copy is whole when `after` equals `before`, as in [`crate::counter::Counters`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Counters {
-    /// Changes begun plus changes ended.
-    pub sequence: u64,
+    /// Changes ended.
+    pub after: u64,
     /// Start of the current second, ns.
     pub window: u64,
     /// Lanes whose cap is reached in this second.
@@ -19,8 +19,10 @@ pub struct Counters {
     pub cap: [u64; CAP_PLANES],
     /// By [`count`].
     pub planes: [[u64; PLANES]; count::COUNTS],
+    /// Changes begun.
+    pub before: u64,
 }
-layout!(Counters, 8 * (4 + CAP_PLANES + count::COUNTS * PLANES));
+layout!(Counters, 8 * (5 + CAP_PLANES + count::COUNTS * PLANES));
 
 /// Indexes of [`Counters::planes`].
 pub mod count {

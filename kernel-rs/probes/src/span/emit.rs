@@ -152,15 +152,15 @@ fn admit(
 /// Begins a change of the planes, so that a reader can tell a torn copy.
 #[inline(always)]
 fn begin(counters: &mut Counters) {
-    let sequence = &raw mut counters.sequence;
     // SAFETY: a field of a valid value; volatile, for another CPU may copy it meanwhile.
-    unsafe { sequence.write_volatile((*sequence).wrapping_add(1)) };
+    unsafe { (&raw mut counters.before).write_volatile(counters.before.wrapping_add(1)) };
 }
 
 /// Ends it.
 #[inline(always)]
 fn end(counters: &mut Counters) {
-    begin(counters);
+    // SAFETY: as above.
+    unsafe { (&raw mut counters.after).write_volatile(counters.before) };
 }
 
 /// Lanes of `wanted` that are below their cap in the current second; the others' samples are counted.
