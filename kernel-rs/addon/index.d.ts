@@ -69,6 +69,13 @@ export declare class Collector {
    */
   checkReader(request: Buffer): void
   /**
+   * Checks the reader's side of a `StreamHistogramsRequest` whose session is yet to be made.
+   *
+   * # Errors
+   * Every wrong field of the reader at once; of the spec only the groups are looked at. `CLOSED`.
+   */
+  checkHistogramReader(request: Buffer): void
+  /**
    * Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
    *
    * # Errors
@@ -76,6 +83,23 @@ export declare class Collector {
    */
   start(id: string, spec: Buffer): Promise<SessionHandle>
   /** Detaches everything. Idempotent. */
+  close(): void
+}
+
+/** One reader of a session's histograms. */
+export declare class HistogramReaderHandle {
+  /**
+   * One encoded `StreamHistogramsResponse`, or null after End and after `close`. At most one call under way.
+   *
+   * # Errors
+   * `NEXT_CONCURRENT`; what the kernel answers.
+   */
+  next(): Promise<Buffer | null>
+  /** Makes the next messages the interval so far and an End with this `EndReason`. */
+  end(reason: number): void
+  /** `Totals` of this reader. */
+  totals(): Buffer
+  /** A pending `next` resolves to null at once. Idempotent. */
   close(): void
 }
 
@@ -129,6 +153,20 @@ export declare class SessionHandle {
    * Every wrong field at once; `CLOSED`.
    */
   reader(request: Buffer, header: ReaderHeader): ReaderHandle
+  /**
+   * A reader for a `StreamHistogramsRequest`.
+   *
+   * # Errors
+   * Every wrong field at once; `CLOSED`.
+   */
+  histogramReader(request: Buffer, header: ReaderHeader): HistogramReaderHandle
+  /**
+   * The `GetSnapshotResponse` to a `GetSnapshotRequest`; `node` is the resource name of this host.
+   *
+   * # Errors
+   * Every wrong field at once; `CLOSED`; what the kernel answers.
+   */
+  snapshot(request: Buffer, node: string): Promise<Buffer>
   /** Frees the log; readers get End. Idempotent. */
   close(): void
 }

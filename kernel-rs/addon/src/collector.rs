@@ -5,7 +5,7 @@ use std::sync::Arc;
 use latscope_collector::{
     collector,
     failure::{Failure, Reason},
-    proto::{Session, SessionSpec, SessionStats, StreamSamplesRequest},
+    proto::{Session, SessionSpec, SessionStats, StreamHistogramsRequest, StreamSamplesRequest},
     spec::Bounds,
 };
 use napi::bindgen_prelude::Buffer;
@@ -108,6 +108,18 @@ impl Collector {
         StreamSamplesRequest::decode(&request[..])
             .map_err(|error| malformed("StreamSamplesRequest", &error))
             .and_then(|request| self.inner.check_reader(&request))
+            .map_err(|failure| thrown(&failure))
+    }
+
+    /// Checks the reader's side of a `StreamHistogramsRequest` whose session is yet to be made.
+    ///
+    /// # Errors
+    /// Every wrong field of the reader at once; of the spec only the groups are looked at. `CLOSED`.
+    #[napi]
+    pub fn check_histogram_reader(&self, request: Buffer) -> Result<(), Thrown> {
+        StreamHistogramsRequest::decode(&request[..])
+            .map_err(|error| malformed("StreamHistogramsRequest", &error))
+            .and_then(|request| self.inner.check_histogram_reader(&request))
             .map_err(|failure| thrown(&failure))
     }
 

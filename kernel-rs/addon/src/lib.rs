@@ -12,6 +12,7 @@
 mod capture;
 mod collector;
 mod failure;
+mod histogram;
 pub mod peer;
 mod reader;
 mod runtime;

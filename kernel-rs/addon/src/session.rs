@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use latscope_collector::{
-    proto::{EndReason, Session as SessionMessage, StreamSamplesRequest},
+    histogram::reader::HistogramReader,
+    proto::{
+        EndReason, GetSnapshotRequest, Session as SessionMessage, StreamHistogramsRequest,
+        StreamSamplesRequest,
+    },
     reader::Reader,
     session::Session,
 };
@@ -14,6 +18,7 @@ use prost::Message as _;
 use crate::{
     collector::decode,
     failure::{Answer, Thrown, malformed, thrown},
+    histogram::HistogramReaderHandle,
     reader::ReaderHandle,
     runtime::blocking,
 };
@@ -133,6 +138,37 @@ impl SessionHandle {
             })
             .map(ReaderHandle::new)
             .map_err(|failure| thrown(&failure))
+    }
+
+    /// A reader for a `StreamHistogramsRequest`.
+    ///
+    /// # Errors
+    /// Every wrong field at once; `CLOSED`.
+    #[napi]
+    pub fn histogram_reader(
+        &self,
+        request: Buffer,
+        header: ReaderHeader,
+    ) -> Result<HistogramReaderHandle, Thrown> {
+        StreamHistogramsRequest::decode(&request[..])
+            .map_err(|error| malformed("StreamHistogramsRequest", &error))
+            .and_then(|request| {
+                HistogramReader::open(self.inner.clone(), &request, &header.node, &header.session)
+            })
+            .map(HistogramReaderHandle::new)
+            .map_err(|failure| thrown(&failure))
+    }
+
+    /// The `GetSnapshotResponse` to a `GetSnapshotRequest`; `node` is the resource name of this host.
+    ///
+    /// # Errors
+    /// Every wrong field at once; `CLOSED`; what the kernel answers.
+    #[napi(ts_return_type = "Promise<Buffer>")]
+    pub async fn snapshot(&self, request: Buffer, node: String) -> Answer<Buffer> {
+        let inner = self.inner.clone();
+        let request = GetSnapshotRequest::decode(&request[..])
+            .map_err(|error| malformed("GetSnapshotRequest", &error));
+        blocking(move || Ok(inner.snapshot(&request?, &node)?.encode_to_vec().into())).await
     }
 
     /// Frees the log; readers get End. Idempotent.

@@ -1,6 +1,6 @@
 //! The arithmetic of `loss.proto`: what a session and each of its readers account for.
 
-use crate::proto::{Loss, LossStage, Totals};
+use crate::proto::{Loss, LossStage, Refusal, Totals};
 
 /// A session's totals out of what its engines counted and its log received.
 ///
@@ -41,6 +41,37 @@ pub(crate) fn add(parts: impl IntoIterator<Item = Totals>) -> Totals {
         }
     }
     totals
+}
+
+/// What happened between two readings of a session's totals; `in_flight` is that of the later one.
+pub(crate) fn since(now: &Totals, earlier: &Totals) -> Totals {
+    let losses = now.losses.iter().filter_map(|loss| {
+        let old = earlier.losses.iter().find(|it| it.stage == loss.stage);
+        let count = loss.count.saturating_sub(old.map_or(0, |it| it.count));
+        (count > 0).then_some(Loss {
+            count,
+            // When the first of these was lost is not kept.
+            first_time: loss.first_time.filter(|_| old.is_none()),
+            ..*loss
+        })
+    });
+    let refusals = now.refusals.iter().filter_map(|refusal| {
+        let old = earlier
+            .refusals
+            .iter()
+            .find(|it| it.reason == refusal.reason);
+        let count = refusal.count.saturating_sub(old.map_or(0, |it| it.count));
+        (count > 0).then_some(Refusal { count, ..*refusal })
+    });
+    Totals {
+        measured: now.measured.saturating_sub(earlier.measured),
+        delivered: now.delivered.saturating_sub(earlier.delivered),
+        filtered: now.filtered.saturating_sub(earlier.filtered),
+        aggregated_only: now.aggregated_only.saturating_sub(earlier.aggregated_only),
+        losses: losses.collect(),
+        refusals: refusals.collect(),
+        in_flight: now.in_flight,
+    }
 }
 
 /// Adds a loss to the one of its stage.
@@ -94,7 +125,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::proto::{Refusal, RefusalReason};
+    use crate::proto::RefusalReason;
 
     fn engine(measured: u64, aggregated_only: u64, ring: u64, rate: u64) -> Totals {
         let loss = |stage: LossStage, count| Loss {
@@ -122,6 +153,26 @@ mod tests {
         let totals = session([engine(100, 10, 5, 0)], 80, 2);
         assert_eq!((totals.measured, totals.in_flight), (100, 3));
         assert_eq!((totals.aggregated_only, totals.losses.len()), (12, 1));
+    }
+
+    #[test]
+    fn an_interval_accounts_for_what_was_in_flight_before_it() {
+        let earlier = session([engine(100, 10, 5, 0)], 80, 2);
+        let now = session([engine(150, 12, 5, 4)], 120, 2);
+        let since = since(&now, &earlier);
+        assert_eq!(
+            (since.measured, since.delivered, since.aggregated_only),
+            (50, 40, 2)
+        );
+        assert_eq!(
+            since.losses.iter().map(|it| it.count).collect::<Vec<_>>(),
+            [4]
+        );
+        assert_eq!(since.refusals, []);
+        assert_eq!(
+            earlier.in_flight + since.measured,
+            since.delivered + since.aggregated_only + since.in_flight + lost(&since)
+        );
     }
 
     proptest! {

@@ -11,10 +11,12 @@ use crate::{
     engine::Engine,
     failure::{Failure, Reason},
     footprint,
+    histogram::{past, reader::HistogramReader},
     metric::{self, EngineKind},
     packet::PacketEngine,
     proto::{
-        Capability, HostStatus, NodeCapabilities, ProgramStats, SessionSpec, StreamSamplesRequest,
+        Capability, HostStatus, NodeCapabilities, ProgramStats, SessionSpec,
+        StreamHistogramsRequest, StreamSamplesRequest,
     },
     reader::Reader,
     session::Session,
@@ -159,6 +161,15 @@ impl Collector {
         Reader::check(request, &self.node)
     }
 
+    /// Checks the reader's side of a stream of histograms whose session is yet to be made.
+    ///
+    /// # Errors
+    /// Those of [`HistogramReader::check`]; `CLOSED`.
+    pub fn check_histogram_reader(&self, request: &StreamHistogramsRequest) -> Result<(), Failure> {
+        drop(self.engines()?);
+        HistogramReader::check(request, &self.node)
+    }
+
     /// Attaches a session.
     ///
     /// # Errors
@@ -174,6 +185,7 @@ impl Collector {
         if self.engines.read().is_none() {
             session.close();
         }
+        past::keep(&session);
         Ok(session)
     }
 

@@ -15,13 +15,18 @@ use crate::{
     books,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
-    histogram::Histogram,
+    histogram::{
+        Histogram,
+        counts::Counts,
+        snapshot,
+        store::{Reading, Store},
+    },
     log::SessionLog,
     metric::{self, EngineKind},
     program,
     proto::{
-        Capability, EndReason, Group, ProbeStatus, SessionChange, SessionSpec, SessionState,
-        SessionStats, Totals,
+        Capability, EndReason, GetSnapshotRequest, GetSnapshotResponse, Group, GroupBy,
+        ProbeStatus, SessionChange, SessionSpec, SessionState, SessionStats, Totals,
     },
     spec::{self, Checked},
     statistics,
@@ -33,6 +38,7 @@ pub struct Session {
     epoch: u64,
     opened_at: Instant,
     inner: Mutex<Inner>,
+    store: Store,
     readers: AtomicU32,
     changes_told: AtomicUsize,
     changed: Arc<Notify>,
@@ -47,6 +53,16 @@ struct Inner {
     /// While it is attached the kernel counts what its programs cost.
     statistics: Option<statistics::Hold>,
     stopped: bool,
+}
+
+impl Inner {
+    fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
+        let mut all = Vec::new();
+        for attachment in &self.attachments {
+            all.extend(attachment.histograms()?);
+        }
+        Ok(all)
+    }
 }
 
 impl std::fmt::Debug for Session {
@@ -81,6 +97,7 @@ impl Session {
     ) -> Result<Arc<Self>, Failure> {
         let log = Arc::new(log);
         let statistics = spec.bounds.count_runs.then(statistics::hold).flatten();
+        let store = Store::new();
         let mut attachments = Vec::<Box<dyn Attachment>>::new();
         let mut refused = Vec::new();
         for (kind, engine) in engines {
@@ -115,6 +132,7 @@ impl Session {
                 statistics,
                 stopped: false,
             }),
+            store,
             readers: AtomicU32::new(0),
             changes_told: AtomicUsize::new(0),
             changed,
@@ -155,12 +173,12 @@ impl Session {
     /// The session's side of the books.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let inner = self.inner.lock();
-        let engines = inner
-            .attachments
-            .iter()
-            .map(|it| it.totals())
-            .collect::<Vec<_>>();
+        self.totals_of(&self.inner.lock())
+    }
+
+    fn totals_of(&self, inner: &Inner) -> Totals {
+        let engines = inner.attachments.iter().map(|it| it.totals());
+        let engines = engines.collect::<Vec<_>>();
         books::session(engines, self.log.next_index(), self.log.beyond_limit())
     }
 
@@ -169,12 +187,58 @@ impl Session {
     /// # Errors
     /// `KERNEL_ERROR`.
     pub fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
-        let inner = self.inner.lock();
-        let mut all = Vec::new();
-        for attachment in &inner.attachments {
-            all.extend(attachment.histograms()?);
+        self.inner.lock().histograms()
+    }
+
+    /// Everything counted by now, as read at or after a time; once stopped, what it came to.
+    ///
+    /// # Errors
+    /// Those of [`Attachment::histograms`].
+    pub(crate) fn counts(&self, not_before: Instant) -> Result<Arc<Counts>, Failure> {
+        self.store.counts(not_before, || self.reading())
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Keeps what was counted since the last call, for questions about the last minutes. `false` once there is no more to keep.
+    ///
+    /// # Errors
+    /// As [`Session::counts`].
+    pub(crate) fn remember(&self) -> Result<bool, Failure> {
+        if self.inner.lock().stopped {
+            return Ok(false);
         }
-        Ok(all)
+        self.store.remember(|| self.reading())?;
+        Ok(true)
+    }
+
+    fn reading(&self) -> Result<Reading, Failure> {
+        let inner = self.inner.lock();
+        Ok(Reading {
+            totals: self.totals_of(&inner),
+            groups: inner.histograms()?,
+            max_groups: inner.spec.compiled.collection.max_groups as usize,
+        })
+    }
+
+    /// Quantiles, top groups, statistics; `node` is the name that the host goes by.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request; `CLOSED`; `KERNEL_ERROR`.
+    pub fn snapshot(
+        &self,
+        request: &GetSnapshotRequest,
+        node: &str,
+    ) -> Result<GetSnapshotResponse, Failure> {
+        snapshot::answer(self, request, node)
+    }
+
+    /// Keys of its groups.
+    pub(crate) fn group_by(&self) -> Vec<GroupBy> {
+        let inner = self.inner.lock();
+        inner.spec.compiled.collection.group_by.clone()
     }
 
     /// Totals, programs without their bytecode, kernel memory, readers.
@@ -271,6 +335,8 @@ impl Session {
         }
         inner.statistics = None;
         drop(inner);
+        // Where the kernel fails, whoever asks hears it.
+        let _ = self.store.finish(|| self.reading());
         let state = if reason == EndReason::SessionFailed {
             SessionState::Failed
         } else {
@@ -290,6 +356,7 @@ impl Session {
         self.begin_close();
         self.stop(EndReason::SessionDeleted);
         self.log.close();
+        self.store.clear(self.readers.load(Ordering::Relaxed) > 0);
     }
 
     /// # Errors

@@ -165,7 +165,10 @@ impl Engine for Synthetic {
             .unwrap_or_default()
             .as_nanos() as u64;
         let from = unix.saturating_sub(self.prefill * PREFILL_STEP_NS);
-        self.append(&log, 0, self.prefill, from, PREFILL_STEP_NS);
+        let histograms_only = spec.collection.histograms_only;
+        if !histograms_only {
+            self.append(&log, 0, self.prefill, from, PREFILL_STEP_NS);
+        }
         let made = Arc::new(Mutex::new(self.prefill));
         let counted = Counted::new(*self, &spec.collection);
         let (stop, stopped) = mpsc::channel();
@@ -180,7 +183,9 @@ impl Engine for Synthetic {
                             as u64;
                     let unix_ns = unix + elapsed.as_nanos() as u64;
                     let mut made = made.lock();
-                    synthetic.append(&log, *made, due - *made, unix_ns, 0);
+                    if !histograms_only {
+                        synthetic.append(&log, *made, due - *made, unix_ns, 0);
+                    }
                     *made = due;
                     log.set_watermark(0, unix_ns);
                 }
@@ -190,6 +195,7 @@ impl Engine for Synthetic {
         Ok(Box::new(Producer {
             made,
             counted: Mutex::new(counted),
+            histograms_only,
             probes,
             thread: thread.map(|it| (stop, it)),
         }))
@@ -238,12 +244,20 @@ impl Counted {
 struct Producer {
     made: Arc<Mutex<u64>>,
     counted: Mutex<Counted>,
+    histograms_only: bool,
     probes: Vec<u32>,
     thread: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Attachment for Producer {
     fn update(&mut self, spec: &CompiledSpec) -> Result<(), Failure> {
+        if spec.collection.histograms_only != self.histograms_only {
+            return Err(Failure::field(
+                Reason::FieldInvalid,
+                "spec.collection.histograms_only",
+                "is fixed at creation here",
+            ));
+        }
         let mut counted = self.counted.lock();
         counted.count_to(*self.made.lock());
         counted.collection = spec.collection.clone();
@@ -251,8 +265,10 @@ impl Attachment for Producer {
     }
 
     fn totals(&self) -> Totals {
+        let measured = *self.made.lock();
         Totals {
-            measured: *self.made.lock(),
+            measured,
+            aggregated_only: if self.histograms_only { measured } else { 0 },
             ..Totals::default()
         }
     }

@@ -1,7 +1,15 @@
 //! Histograms of nanoseconds, OpenTelemetry's base-2 exponential shape: mergeable by addition, exact in count, sum, min and max.
 
 pub mod bounds;
+pub(crate) mod counts;
 pub mod group;
+pub(crate) mod past;
+pub mod reader;
+pub(crate) mod shape;
+pub(crate) mod snapshot;
+pub(crate) mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::proto;
 
@@ -58,7 +66,7 @@ impl Histogram {
         sum_ns: u64,
         range_ns: Option<(u64, u64)>,
     ) -> Self {
-        Self {
+        let mut histogram = Self {
             offset,
             counts,
             zero_count,
@@ -67,7 +75,9 @@ impl Histogram {
             min_ns: range_ns.map(|it| it.0),
             max_ns: range_ns.map(|it| it.1),
             ..Self::new(scale)
-        }
+        };
+        histogram.trim();
+        histogram
     }
 
     /// Counts one latency.
@@ -184,7 +194,8 @@ impl Histogram {
         self.max_ns
     }
 
-    /// A latency that `quantile` (0 to 1) of all do not exceed, within the width of its bucket; `None` when empty.
+    /// A latency that `quantile` (0 to 1) of all do not exceed, within the width of its bucket; `None` when empty, and where it
+    /// is above the last bucket and the greatest is not known.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -209,7 +220,12 @@ impl Histogram {
                 return Some(bound.clamp(least, greatest));
             }
         }
-        Some(greatest)
+        self.max_ns
+    }
+
+    /// Bytes beside its own size.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u64>()
     }
 
     /// The counter of a bucket, which is made if it is not there.

@@ -261,6 +261,16 @@ impl SessionLog {
         inner.wake_all();
     }
 
+    /// Why no more will come, once that is so.
+    pub(crate) fn over(&self) -> Option<EndReason> {
+        let inner = self.inner.lock();
+        if inner.closed {
+            Some(EndReason::SessionDeleted)
+        } else {
+            inner.end
+        }
+    }
+
     /// Gives the samples up.
     pub(crate) fn close(&self) {
         let mut inner = self.inner.lock();

@@ -1,11 +1,12 @@
 //! One reader of a session: everything `StreamSamples` promises.
 
+mod busy;
 mod choice;
 mod cursor;
 mod filter;
 mod losses;
 mod outbox;
-mod pace;
+pub(crate) mod pace;
 mod request;
 mod state;
 
@@ -23,10 +24,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub(crate) use busy::Busy;
 use state::{Moment, State, Step};
 
 use crate::{
-    failure::{Failure, Reason},
+    failure::Failure,
     log::SessionLog,
     proto::{EndReason, StreamSamplesRequest, Totals},
     session::Session,
@@ -104,12 +106,7 @@ impl Reader {
     /// # Errors
     /// `NEXT_CONCURRENT` while another call has not answered; `READER_TOO_SLOW` under the policy `DISCONNECT`.
     pub async fn next(&self) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(_busy) = Busy::take(&self.busy) else {
-            return Err(Failure::new(
-                Reason::NextConcurrent,
-                "next was called while the last call had not answered",
-            ));
-        };
+        let _busy = Busy::take(&self.busy)?;
         loop {
             match self.step()? {
                 Step::Send(message) => return Ok(Some(message)),
@@ -184,23 +181,6 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-/// Only one at a time.
-struct Busy<'a>(&'a AtomicBool);
-
-impl<'a> Busy<'a> {
-    fn take(flag: &'a AtomicBool) -> Option<Self> {
-        flag.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then_some(Self(flag))
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
     }
 }
 

@@ -79,7 +79,7 @@ impl Pace {
 }
 
 /// The first multiple of `step` after `start` that is later than `now`.
-fn next_multiple(start: Instant, step: Duration, now: Instant) -> Instant {
+pub(crate) fn next_multiple(start: Instant, step: Duration, now: Instant) -> Instant {
     let since = now.saturating_duration_since(start).as_nanos();
     let left = match step.as_nanos() {
         0 => 0,

@@ -5,6 +5,7 @@ use prost::Message as _;
 
 use super::*;
 use crate::{
+    failure::Reason,
     log::SessionLog,
     proto::{
         self, Encoding, Filter, LossStage, OverflowPolicy, PortRange, Position, SessionSpec,

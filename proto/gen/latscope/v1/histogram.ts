@@ -56,9 +56,15 @@ export interface GroupHistogram {
 
 export interface HistogramBatch {
   startTime: Timestamp | undefined;
-  endTime: Timestamp | undefined;
+  endTime:
+    | Timestamp
+    | undefined;
+  /** by count, descending, `other` last */
   groups: GroupHistogram[];
-  /** of the session, for the same interval */
+  /**
+   * Of the session, for the same interval, in its last message. in_flight is that at its end: measured and what was in flight at
+   * the end of the interval before are accounted for. Losses have no first_time where it is not known for the interval.
+   */
   totals:
     | Totals
     | undefined;
@@ -78,9 +84,11 @@ export interface GroupSummary {
     | undefined;
   /** JSON: a string; jq: tonumber */
   count: bigint;
-  minSeconds: number;
+  /** unset where not known for this window */
+  minSeconds?: number | undefined;
   meanSeconds: number;
-  maxSeconds: number;
+  /** unset where not known for this window */
+  maxSeconds?: number | undefined;
   quantiles: Quantile[];
   /** when asked for */
   histogram: Histogram | undefined;
@@ -897,9 +905,9 @@ function createBaseGroupSummary(): GroupSummary {
   return {
     group: undefined,
     count: 0n,
-    minSeconds: 0,
+    minSeconds: undefined,
     meanSeconds: 0,
-    maxSeconds: 0,
+    maxSeconds: undefined,
     quantiles: [],
     histogram: undefined,
   };
@@ -916,13 +924,13 @@ export const GroupSummary: MessageFns<GroupSummary> = {
       }
       writer.uint32(16).uint64(message.count);
     }
-    if (message.minSeconds !== 0) {
+    if (message.minSeconds !== undefined) {
       writer.uint32(25).double(message.minSeconds);
     }
     if (message.meanSeconds !== 0) {
       writer.uint32(33).double(message.meanSeconds);
     }
-    if (message.maxSeconds !== 0) {
+    if (message.maxSeconds !== undefined) {
       writer.uint32(41).double(message.maxSeconds);
     }
     for (const v of message.quantiles) {
@@ -1023,7 +1031,7 @@ export const GroupSummary: MessageFns<GroupSummary> = {
         ? globalThis.Number(object.minSeconds)
         : isSet(object.min_seconds)
         ? globalThis.Number(object.min_seconds)
-        : 0,
+        : undefined,
       meanSeconds: isSet(object.meanSeconds)
         ? globalThis.Number(object.meanSeconds)
         : isSet(object.mean_seconds)
@@ -1033,7 +1041,7 @@ export const GroupSummary: MessageFns<GroupSummary> = {
         ? globalThis.Number(object.maxSeconds)
         : isSet(object.max_seconds)
         ? globalThis.Number(object.max_seconds)
-        : 0,
+        : undefined,
       quantiles: globalThis.Array.isArray(object?.quantiles)
         ? object.quantiles.map((e: any) => Quantile.fromJSON(e))
         : [],
@@ -1049,13 +1057,13 @@ export const GroupSummary: MessageFns<GroupSummary> = {
     if (message.count !== 0n) {
       obj.count = message.count.toString();
     }
-    if (message.minSeconds !== 0) {
+    if (message.minSeconds !== undefined) {
       obj.minSeconds = floatToJson(message.minSeconds);
     }
     if (message.meanSeconds !== 0) {
       obj.meanSeconds = floatToJson(message.meanSeconds);
     }
-    if (message.maxSeconds !== 0) {
+    if (message.maxSeconds !== undefined) {
       obj.maxSeconds = floatToJson(message.maxSeconds);
     }
     if (message.quantiles?.length) {
@@ -1074,9 +1082,9 @@ export const GroupSummary: MessageFns<GroupSummary> = {
     const message = createBaseGroupSummary();
     message.group = (object.group !== undefined && object.group !== null) ? Group.fromPartial(object.group) : undefined;
     message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
-    message.minSeconds = object.minSeconds ?? 0;
+    message.minSeconds = object.minSeconds ?? undefined;
     message.meanSeconds = object.meanSeconds ?? 0;
-    message.maxSeconds = object.maxSeconds ?? 0;
+    message.maxSeconds = object.maxSeconds ?? undefined;
     message.quantiles = object.quantiles?.map((e) => Quantile.fromPartial(e)) || [];
     message.histogram = (object.histogram !== undefined && object.histogram !== null)
       ? Histogram.fromPartial(object.histogram)

@@ -38,7 +38,16 @@ import {
   metricFromJSON,
   metricToJSON,
 } from "./probe.js";
-import { SessionSpec, SessionState, sessionStateFromJSON, sessionStateToJSON, SessionStats } from "./session.js";
+import {
+  GroupBy,
+  groupByFromJSON,
+  groupByToJSON,
+  SessionSpec,
+  SessionState,
+  sessionStateFromJSON,
+  sessionStateToJSON,
+  SessionStats,
+} from "./session.js";
 
 export enum Position {
   UNSPECIFIED = 0,
@@ -529,15 +538,21 @@ export interface StreamHistogramsRequest {
     | { $case: "session"; value: string }
     | { $case: "spec"; value: SessionSpec }
     | undefined;
-  /** unset = 1 s */
+  /** Unset = 1 s; 100 ms to 1 day. Intervals end at multiples of it since the session began, so that the first and the last may be shorter. */
   interval:
     | Duration
     | undefined;
-  /** default: what happened in the interval */
+  /** Default: what happened in the interval; the first begins with the stream, of a stopped session with the session. */
   cumulative: boolean;
-  /** by count, the rest as `other`; 0 = 1000 */
+  /** in each interval, by count, the rest as `other`; 0 = 1000, at most 65536 */
   maxGroups: number;
-  nodes: NodeSelector | undefined;
+  nodes:
+    | NodeSelector
+    | undefined;
+  /** a part of the session's own keys; empty = all of them */
+  groupBy: GroupBy[];
+  /** by metric and probe alone; not together with group_by */
+  ungrouped: boolean;
 }
 
 export interface StreamHistogramsResponse {
@@ -545,7 +560,9 @@ export interface StreamHistogramsResponse {
   session: string;
   event:
     | { $case: "batch"; value: HistogramBatch }
-    | { $case: "heartbeat"; value: Heartbeat }
+    | //
+    /** every second when idle; the watermark is the end of the last interval */
+    { $case: "heartbeat"; value: Heartbeat }
     | { $case: "sessionChange"; value: SessionChange }
     | { $case: "end"; value: End }
     | { $case: "nodeStatus"; value: NodeStatus }
@@ -555,24 +572,37 @@ export interface StreamHistogramsResponse {
 
 export interface GetSnapshotRequest {
   session: string;
-  /** empty = 0.5 0.9 0.99 0.999 */
+  /** 0 to 1, at most 100; empty = 0.5 0.9 0.99 0.999 */
   quantiles: number[];
-  /** groups; 0 = 20 */
+  /** groups; 0 = 20, at most 65536 */
   top: number;
-  /** the last so long; unset = since the start */
+  /**
+   * The last so long; unset = since the start. Counts are kept for an hour in steps of 5 s, of 1 min where older than 5 min, and in
+   * 4 MiB at most: the window is as long as asked or up to a step longer, and shorter where no more is kept. start_time says it.
+   */
   window:
     | Duration
     | undefined;
   /** "count" (default), "max_seconds", "p99"; descending */
   orderBy: string;
   includeHistograms: boolean;
-  nodes: NodeSelector | undefined;
+  nodes:
+    | NodeSelector
+    | undefined;
+  /** a part of the session's own keys; empty = all of them */
+  groupBy: GroupBy[];
+  /** by metric and probe alone; not together with group_by */
+  ungrouped: boolean;
 }
 
 export interface GetSnapshotResponse {
   startTime: Timestamp | undefined;
-  endTime: Timestamp | undefined;
+  endTime:
+    | Timestamp
+    | undefined;
+  /** the first `top`, fewer where the message would be larger than 1 MiB */
   groups: GroupSummary[];
+  /** since the start */
   stats: SessionStats | undefined;
   totalGroups: number;
   failures: NodeStatus[];
@@ -3614,7 +3644,15 @@ export const End: MessageFns<End> = {
 };
 
 function createBaseStreamHistogramsRequest(): StreamHistogramsRequest {
-  return { source: undefined, interval: undefined, cumulative: false, maxGroups: 0, nodes: undefined };
+  return {
+    source: undefined,
+    interval: undefined,
+    cumulative: false,
+    maxGroups: 0,
+    nodes: undefined,
+    groupBy: [],
+    ungrouped: false,
+  };
 }
 
 export const StreamHistogramsRequest: MessageFns<StreamHistogramsRequest> = {
@@ -3638,6 +3676,16 @@ export const StreamHistogramsRequest: MessageFns<StreamHistogramsRequest> = {
     }
     if (message.nodes !== undefined) {
       NodeSelector.encode(message.nodes, writer.uint32(50).fork()).join();
+    }
+    if (message.groupBy.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.groupBy) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.ungrouped !== false) {
+      writer.uint32(64).bool(message.ungrouped);
     }
     return writer;
   },
@@ -3703,6 +3751,32 @@ export const StreamHistogramsRequest: MessageFns<StreamHistogramsRequest> = {
             message.nodes = NodeSelector.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag === 56) {
+              message.groupBy.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.groupBy.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.ungrouped = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3730,6 +3804,12 @@ export const StreamHistogramsRequest: MessageFns<StreamHistogramsRequest> = {
         ? globalThis.Number(object.max_groups)
         : 0,
       nodes: isSet(object.nodes) ? NodeSelector.fromJSON(object.nodes) : undefined,
+      groupBy: globalThis.Array.isArray(object?.groupBy)
+        ? object.groupBy.map((e: any) => groupByFromJSON(e))
+        : globalThis.Array.isArray(object?.group_by)
+        ? object.group_by.map((e: any) => groupByFromJSON(e))
+        : [],
+      ungrouped: isSet(object.ungrouped) ? globalThis.Boolean(object.ungrouped) : false,
     };
   },
 
@@ -3751,6 +3831,12 @@ export const StreamHistogramsRequest: MessageFns<StreamHistogramsRequest> = {
     }
     if (message.nodes !== undefined) {
       obj.nodes = NodeSelector.toJSON(message.nodes);
+    }
+    if (message.groupBy?.length) {
+      obj.groupBy = message.groupBy.map((e) => groupByToJSON(e));
+    }
+    if (message.ungrouped !== false) {
+      obj.ungrouped = message.ungrouped;
     }
     return obj;
   },
@@ -3782,6 +3868,8 @@ export const StreamHistogramsRequest: MessageFns<StreamHistogramsRequest> = {
     message.nodes = (object.nodes !== undefined && object.nodes !== null)
       ? NodeSelector.fromPartial(object.nodes)
       : undefined;
+    message.groupBy = object.groupBy?.map((e) => e) || [];
+    message.ungrouped = object.ungrouped ?? false;
     return message;
   },
 };
@@ -4016,6 +4104,8 @@ function createBaseGetSnapshotRequest(): GetSnapshotRequest {
     orderBy: "",
     includeHistograms: false,
     nodes: undefined,
+    groupBy: [],
+    ungrouped: false,
   };
 }
 
@@ -4045,6 +4135,16 @@ export const GetSnapshotRequest: MessageFns<GetSnapshotRequest> = {
     }
     if (message.nodes !== undefined) {
       NodeSelector.encode(message.nodes, writer.uint32(58).fork()).join();
+    }
+    if (message.groupBy.length !== 0) {
+      writer.uint32(66).fork();
+      for (const v of message.groupBy) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.ungrouped !== false) {
+      writer.uint32(72).bool(message.ungrouped);
     }
     return writer;
   },
@@ -4128,6 +4228,32 @@ export const GetSnapshotRequest: MessageFns<GetSnapshotRequest> = {
             message.nodes = NodeSelector.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag === 64) {
+              message.groupBy.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 66) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.groupBy.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.ungrouped = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4159,6 +4285,12 @@ export const GetSnapshotRequest: MessageFns<GetSnapshotRequest> = {
         ? globalThis.Boolean(object.include_histograms)
         : false,
       nodes: isSet(object.nodes) ? NodeSelector.fromJSON(object.nodes) : undefined,
+      groupBy: globalThis.Array.isArray(object?.groupBy)
+        ? object.groupBy.map((e: any) => groupByFromJSON(e))
+        : globalThis.Array.isArray(object?.group_by)
+        ? object.group_by.map((e: any) => groupByFromJSON(e))
+        : [],
+      ungrouped: isSet(object.ungrouped) ? globalThis.Boolean(object.ungrouped) : false,
     };
   },
 
@@ -4185,6 +4317,12 @@ export const GetSnapshotRequest: MessageFns<GetSnapshotRequest> = {
     if (message.nodes !== undefined) {
       obj.nodes = NodeSelector.toJSON(message.nodes);
     }
+    if (message.groupBy?.length) {
+      obj.groupBy = message.groupBy.map((e) => groupByToJSON(e));
+    }
+    if (message.ungrouped !== false) {
+      obj.ungrouped = message.ungrouped;
+    }
     return obj;
   },
 
@@ -4204,6 +4342,8 @@ export const GetSnapshotRequest: MessageFns<GetSnapshotRequest> = {
     message.nodes = (object.nodes !== undefined && object.nodes !== null)
       ? NodeSelector.fromPartial(object.nodes)
       : undefined;
+    message.groupBy = object.groupBy?.map((e) => e) || [];
+    message.ungrouped = object.ungrouped ?? false;
     return message;
   },
 };

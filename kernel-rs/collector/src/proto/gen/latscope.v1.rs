@@ -614,9 +614,11 @@ pub struct HistogramBatch {
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "2")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// by count, descending, `other` last
     #[prost(message, repeated, tag = "3")]
     pub groups: ::prost::alloc::vec::Vec<GroupHistogram>,
-    /// of the session, for the same interval
+    /// Of the session, for the same interval, in its last message. in_flight is that at its end: measured and what was in flight at
+    /// the end of the interval before are accounted for. Losses have no first_time where it is not known for the interval.
     #[prost(message, optional, tag = "4")]
     pub totals: ::core::option::Option<Totals>,
     /// the same interval goes on in the next message
@@ -638,12 +640,14 @@ pub struct GroupSummary {
     /// JSON: a string; jq: tonumber
     #[prost(uint64, tag = "2")]
     pub count: u64,
-    #[prost(double, tag = "3")]
-    pub min_seconds: f64,
+    /// unset where not known for this window
+    #[prost(double, optional, tag = "3")]
+    pub min_seconds: ::core::option::Option<f64>,
     #[prost(double, tag = "4")]
     pub mean_seconds: f64,
-    #[prost(double, tag = "5")]
-    pub max_seconds: f64,
+    /// unset where not known for this window
+    #[prost(double, optional, tag = "5")]
+    pub max_seconds: ::core::option::Option<f64>,
     #[prost(message, repeated, tag = "6")]
     pub quantiles: ::prost::alloc::vec::Vec<Quantile>,
     /// when asked for
@@ -1668,17 +1672,23 @@ pub struct End {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamHistogramsRequest {
-    /// unset = 1 s
+    /// Unset = 1 s; 100 ms to 1 day. Intervals end at multiples of it since the session began, so that the first and the last may be shorter.
     #[prost(message, optional, tag = "3")]
     pub interval: ::core::option::Option<::prost_types::Duration>,
-    /// default: what happened in the interval
+    /// Default: what happened in the interval; the first begins with the stream, of a stopped session with the session.
     #[prost(bool, tag = "4")]
     pub cumulative: bool,
-    /// by count, the rest as `other`; 0 = 1000
+    /// in each interval, by count, the rest as `other`; 0 = 1000, at most 65536
     #[prost(uint32, tag = "5")]
     pub max_groups: u32,
     #[prost(message, optional, tag = "6")]
     pub nodes: ::core::option::Option<NodeSelector>,
+    /// a part of the session's own keys; empty = all of them
+    #[prost(enumeration = "GroupBy", repeated, tag = "7")]
+    pub group_by: ::prost::alloc::vec::Vec<i32>,
+    /// by metric and probe alone; not together with group_by
+    #[prost(bool, tag = "8")]
+    pub ungrouped: bool,
     #[prost(oneof = "stream_histograms_request::Source", tags = "1, 2")]
     pub source: ::core::option::Option<stream_histograms_request::Source>,
 }
@@ -1710,6 +1720,7 @@ pub mod stream_histograms_response {
     pub enum Event {
         #[prost(message, tag = "10")]
         Batch(super::HistogramBatch),
+        /// every second when idle; the watermark is the end of the last interval
         #[prost(message, tag = "13")]
         Heartbeat(super::Heartbeat),
         #[prost(message, tag = "14")]
@@ -1726,13 +1737,14 @@ pub mod stream_histograms_response {
 pub struct GetSnapshotRequest {
     #[prost(string, tag = "1")]
     pub session: ::prost::alloc::string::String,
-    /// empty = 0.5 0.9 0.99 0.999
+    /// 0 to 1, at most 100; empty = 0.5 0.9 0.99 0.999
     #[prost(double, repeated, tag = "2")]
     pub quantiles: ::prost::alloc::vec::Vec<f64>,
-    /// groups; 0 = 20
+    /// groups; 0 = 20, at most 65536
     #[prost(uint32, tag = "3")]
     pub top: u32,
-    /// the last so long; unset = since the start
+    /// The last so long; unset = since the start. Counts are kept for an hour in steps of 5 s, of 1 min where older than 5 min, and in
+    /// 4 MiB at most: the window is as long as asked or up to a step longer, and shorter where no more is kept. start_time says it.
     #[prost(message, optional, tag = "4")]
     pub window: ::core::option::Option<::prost_types::Duration>,
     /// "count" (default), "max_seconds", "p99"; descending
@@ -1742,6 +1754,12 @@ pub struct GetSnapshotRequest {
     pub include_histograms: bool,
     #[prost(message, optional, tag = "7")]
     pub nodes: ::core::option::Option<NodeSelector>,
+    /// a part of the session's own keys; empty = all of them
+    #[prost(enumeration = "GroupBy", repeated, tag = "8")]
+    pub group_by: ::prost::alloc::vec::Vec<i32>,
+    /// by metric and probe alone; not together with group_by
+    #[prost(bool, tag = "9")]
+    pub ungrouped: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetSnapshotResponse {
@@ -1749,8 +1767,10 @@ pub struct GetSnapshotResponse {
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "2")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// the first `top`, fewer where the message would be larger than 1 MiB
     #[prost(message, repeated, tag = "3")]
     pub groups: ::prost::alloc::vec::Vec<GroupSummary>,
+    /// since the start
     #[prost(message, optional, tag = "4")]
     pub stats: ::core::option::Option<SessionStats>,
     #[prost(uint32, tag = "5")]
