@@ -29,6 +29,8 @@ export interface Collector {
   verify(spec: Buffer): Promise<Buffer>;
   /** Checks the reader's side of a StreamSamplesRequest whose session is yet to be made. */
   checkReader(request: Buffer): void;
+  /** Checks the reader's side of a StreamHistogramsRequest whose session is yet to be made. */
+  checkHistogramReader(request: Buffer): void;
   /** Attaches. @param id the part after `sessions/` @param spec SessionSpec */
   start(id: string, spec: Buffer): Promise<SessionHandle>;
   /** Detaches everything. Idempotent. */
@@ -51,6 +53,10 @@ export interface SessionHandle {
   stop(reason: number): Promise<void>;
   /** @param request StreamSamplesRequest */
   reader(request: Buffer, header: ReaderHeader): ReaderHandle;
+  /** @param request StreamHistogramsRequest */
+  histogramReader(request: Buffer, header: ReaderHeader): HistogramReaderHandle;
+  /** @param request GetSnapshotRequest @param node `nodes/{name}` @returns GetSnapshotResponse */
+  snapshot(request: Buffer, node: string): Promise<Buffer>;
   /** Frees the log; readers get End. Idempotent. */
   close(): void;
 }
@@ -60,6 +66,9 @@ export interface ReaderHeader {
   node: string;
   session: string;
 }
+
+/** One reader of a session's histograms: the same, but for what its messages are (StreamHistogramsResponse). */
+export type HistogramReaderHandle = ReaderHandle;
 
 /** One reader of a session's log. */
 export interface ReaderHandle {

@@ -1,9 +1,17 @@
-import type { GetSnapshotResponse } from "@latscope/proto";
-import { unimplemented } from "../rpc/unimplemented.js";
+import { GetSnapshotRequest, GetSnapshotResponse } from "@latscope/proto";
+import { selectNode } from "../node/select.js";
+import { decodeRequest } from "../rpc/decode.js";
+import type { SampleContext } from "./context.js";
+import { readable } from "./source.js";
 
-/** Not there yet: it is made of histograms, and the collector hands over none so far. */
-export function getSnapshot(): Promise<GetSnapshotResponse> {
-  return Promise.reject(
-    unimplemented("GetSnapshot", "histograms are not collected yet; StreamSamples has every sample"),
-  );
+/** Quantiles of a session's largest groups, as the collector answers. */
+export function getSnapshot(context: SampleContext) {
+  return async (bytes: Buffer): Promise<Buffer> => {
+    const request = decodeRequest(GetSnapshotRequest, bytes);
+    const handle = readable(context.sessions.get(request.session, "session"));
+    const { selected, failures } = selectNode(request.nodes, context);
+    const rest = Buffer.from(GetSnapshotResponse.encode(GetSnapshotResponse.fromPartial({ failures })).finish());
+    // Two protobuf messages one behind the other are one with the fields of both.
+    return selected ? Buffer.concat([await handle.snapshot(bytes, context.node), rest]) : rest;
+  };
 }

@@ -8,17 +8,20 @@ import { getSnapshot } from "./get-snapshot.js";
 import { streamHistograms } from "./stream-histograms.js";
 import { streamSamples } from "./stream-samples.js";
 
-/** SampleService as it is served: the streams' messages stay bytes, as the collector made them. */
+const bytes = { requestDeserialize: identity, responseSerialize: identity };
+
+/** SampleService as it is served: messages stay bytes, as the collector made them. */
 export const sampleDefinition: ServiceDefinition = {
-  ...SampleServiceService,
-  streamSamples: { ...SampleServiceService.streamSamples, requestDeserialize: identity, responseSerialize: identity },
+  streamSamples: { ...SampleServiceService.streamSamples, ...bytes },
+  streamHistograms: { ...SampleServiceService.streamHistograms, ...bytes },
+  getSnapshot: { ...SampleServiceService.getSnapshot, ...bytes },
 };
 
 /** latscope.v1.SampleService. */
 export function sampleService(context: SampleContext): UntypedServiceImplementation {
   return {
     streamSamples: serverStreaming(context, streamSamples(context)),
-    streamHistograms: serverStreaming(context, streamHistograms),
-    getSnapshot: unary(context, getSnapshot),
+    streamHistograms: serverStreaming(context, streamHistograms(context)),
+    getSnapshot: unary(context, getSnapshot(context)),
   };
 }

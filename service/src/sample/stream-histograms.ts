@@ -1,8 +1,49 @@
-import { unimplemented } from "../rpc/unimplemented.js";
+import { StopReason, StreamHistogramsRequest, type SessionSpec } from "@latscope/proto";
+import type { HistogramReaderHandle } from "../addon/types.js";
+import { requireNode } from "../node/select.js";
+import { decodeRequest } from "../rpc/decode.js";
+import type { Outgoing } from "../rpc/outgoing.js";
+import type { Peer } from "../rpc/peer.js";
+import type { SessionRecord } from "../session/record.js";
+import type { SampleContext } from "./context.js";
+import { follow, noSource, readable } from "./source.js";
 
-/** Not there yet: the collector hands over no histograms so far. */
-export function streamHistograms(): Promise<void> {
-  return Promise.reject(
-    unimplemented("StreamHistograms", "histograms are not collected yet; StreamSamples has every sample"),
-  );
+/** Histograms of a session, interval by interval; with a spec, of one that ends with the stream. Requests and answers are bytes throughout. */
+export function streamHistograms(context: SampleContext) {
+  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Peer): Promise<void> => {
+    const { source, nodes } = decodeRequest(StreamHistogramsRequest, bytes);
+    requireNode(nodes, context, "nodes");
+    switch (source?.$case) {
+      case "session": {
+        const record = context.sessions.get(source.value, "session");
+        await follow(context, record, openReader(context, record, bytes), outgoing);
+        return;
+      }
+      case "spec":
+        requireNode(source.value.nodeSelector, context, "spec.node_selector");
+        return streamOwn(context, { spec: source.value, owner }, bytes, outgoing);
+      case undefined:
+        throw noSource();
+    }
+  };
+}
+
+async function streamOwn(
+  context: SampleContext,
+  session: { spec: SessionSpec; owner: string },
+  bytes: Buffer,
+  outgoing: Outgoing<Buffer>,
+): Promise<void> {
+  const { collector, sessions } = context;
+  collector.checkHistogramReader(bytes);
+  const record = await sessions.create({ ...session, displayName: "", labels: {}, stream: { lingerMs: 0 } });
+  try {
+    await follow(context, record, openReader(context, record, bytes), outgoing);
+  } finally {
+    await sessions.remove(record, StopReason.STREAM_CLOSED);
+  }
+}
+
+function openReader({ node }: SampleContext, record: SessionRecord, bytes: Buffer): HistogramReaderHandle {
+  return readable(record).histogramReader(bytes, { node, session: record.name });
 }

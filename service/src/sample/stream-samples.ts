@@ -1,6 +1,5 @@
 import { StopReason, StreamSamplesRequest, type SessionSpec } from "@latscope/proto";
 import type { ReaderHandle } from "../addon/types.js";
-import { Failure } from "../failure/failure.js";
 import { requireNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { Outgoing } from "../rpc/outgoing.js";
@@ -8,7 +7,7 @@ import type { Peer } from "../rpc/peer.js";
 import type { SessionRecord } from "../session/record.js";
 import { checkDuration, milliseconds } from "../session/time.js";
 import type { SampleContext } from "./context.js";
-import { pump } from "./pump.js";
+import { follow, noSource, readable } from "./source.js";
 
 /** Follows a session; with a spec, one that is made for this stream and ends with it. Requests and answers are bytes throughout. */
 export function streamSamples(context: SampleContext) {
@@ -26,7 +25,7 @@ export function streamSamples(context: SampleContext) {
         requireNode(request.source.value.nodeSelector, context, "spec.node_selector");
         return streamOwn(context, { spec: request.source.value, owner }, request, bytes, outgoing);
       case undefined:
-        throw Failure.field("FIELD_REQUIRED", "source", "give a session (sessions/{id}) or a spec");
+        throw noSource();
     }
   };
 }
@@ -54,29 +53,5 @@ async function streamOwn(
 }
 
 function openReader({ node }: SampleContext, record: SessionRecord, bytes: Buffer): ReaderHandle {
-  if (record.handle === undefined) throw starting(record.name);
-  return record.handle.reader(bytes, { node, session: record.name });
-}
-
-/** @returns whether the stream came to its End message */
-async function follow(
-  { sessions, draining }: SampleContext,
-  record: SessionRecord,
-  reader: ReaderHandle,
-  outgoing: Outgoing<Buffer>,
-): Promise<boolean> {
-  sessions.enter(record);
-  try {
-    return await pump(reader, outgoing, draining);
-  } finally {
-    sessions.leave(record);
-  }
-}
-
-function starting(name: string): Failure {
-  const description = "it is still starting";
-  return Failure.of("SESSION_STARTING", `${name}: ${description}`, {
-    precondition: [{ type: "STATE", subject: name, description }],
-    retryAfterMs: 100,
-  });
+  return readable(record).reader(bytes, { node, session: record.name });
 }

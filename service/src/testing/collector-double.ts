@@ -1,11 +1,16 @@
 import {
   EndReason,
+  GetSnapshotRequest,
+  GetSnapshotResponse,
+  type HistogramBatch,
   HostStatus,
   NodeCapabilities,
   Session,
   SessionSpec,
   SessionState,
   SessionStats,
+  StreamHistogramsRequest,
+  StreamHistogramsResponse,
   StreamSamplesRequest,
   StreamSamplesResponse,
   Totals,
@@ -57,6 +62,10 @@ export class CollectorDouble implements Collector {
     checkFilters(request);
   }
 
+  checkHistogramReader(request: Buffer): void {
+    checkInterval(request);
+  }
+
   async start(id: string, spec: Buffer): Promise<SessionDouble> {
     await Promise.resolve();
     const session = new SessionDouble(checkedSpec(spec));
@@ -78,6 +87,8 @@ function checkedSpec(spec: Buffer): Buffer {
 
 export class SessionDouble implements SessionHandle {
   readonly readers: ReaderDouble[] = [];
+  /** Requests of snapshots. */
+  readonly snapshots: GetSnapshotRequest[] = [];
   stopped: EndReason | undefined;
   closed = false;
   #spec: Buffer;
@@ -119,7 +130,22 @@ export class SessionDouble implements SessionHandle {
 
   reader(request: Buffer, header: ReaderHeader): ReaderDouble {
     checkFilters(request);
-    const reader = new ReaderDouble(header);
+    return this.#read(new ReaderDouble(header));
+  }
+
+  histogramReader(request: Buffer, header: ReaderHeader): ReaderDouble {
+    checkInterval(request);
+    return this.#read(new ReaderDouble(header));
+  }
+
+  snapshot(request: Buffer, node: string): Promise<Buffer> {
+    this.snapshots.push(GetSnapshotRequest.decode(request));
+    const keys = { node };
+    const snapshot = GetSnapshotResponse.fromPartial({ totalGroups: 1, groups: [{ count: 7n, group: { keys } }] });
+    return Promise.resolve(Buffer.from(GetSnapshotResponse.encode(snapshot).finish()));
+  }
+
+  #read(reader: ReaderDouble): ReaderDouble {
     this.readers.push(reader);
     return reader;
   }
@@ -131,7 +157,7 @@ export class SessionDouble implements SessionHandle {
   }
 }
 
-/** Start, then whatever a test pushes, then End. */
+/** Start, then whatever a test pushes, then End. Of samples or of histograms: those messages have the same numbers in both. */
 export class ReaderDouble implements ReaderHandle {
   readonly #header: ReaderHeader;
   readonly #queue: (Buffer | null)[] = [];
@@ -167,6 +193,13 @@ export class ReaderDouble implements ReaderHandle {
     this.#put(null);
   }
 
+  /** Queues the histograms of an interval. */
+  pushBatch(batch: Parameters<typeof HistogramBatch.fromPartial>[0]): void {
+    const event = { $case: "batch" as const, value: batch };
+    const message = StreamHistogramsResponse.fromPartial({ ...this.#header, event });
+    this.#put(Buffer.from(StreamHistogramsResponse.encode(message).finish()));
+  }
+
   /** Lets the pending `next` fail. */
   fail(error: Error): void {
     this.#waiter?.(Promise.reject(error));
@@ -193,4 +226,10 @@ function checkFilters(request: Buffer): void {
   const { filters } = StreamSamplesRequest.decode(request);
   if (filters.length > 0)
     throw addonError("INVALID_ARGUMENT", "FIELD_INVALID", "filters[0]", "is not known to the double");
+}
+
+function checkInterval(request: Buffer): void {
+  const { interval } = StreamHistogramsRequest.decode(request);
+  if (interval !== undefined)
+    throw addonError("INVALID_ARGUMENT", "DURATION_INVALID", "interval", "is not known to the double");
 }

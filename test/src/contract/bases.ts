@@ -13,6 +13,8 @@ export const bases: Readonly<Record<string, (spec: Json) => Json>> = {
   DeleteSession: () => ({ name: HELD }),
   WatchSessions: () => ({}),
   StreamSamples: (spec) => ({ spec }),
+  StreamHistograms: (spec) => ({ spec }),
+  GetSnapshot: () => ({ session: HELD }),
   GetCapabilities: () => ({}),
   GetStatus: () => ({}),
   ListNodes: () => ({}),

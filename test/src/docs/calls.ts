@@ -51,15 +51,15 @@ export const calls: readonly Call[] = [
   },
   {
     method: `${SERVICES}.SampleService/StreamHistograms`,
-    about: "Histograms of a session, interval by interval.",
-    refused: true,
-    request: { session },
+    about:
+      "Histograms of a session, interval by interval, here all since its beginning. With a `spec` in place of `session`, the session " +
+      "lives as long as the stream.",
+    request: { session, cumulative: true },
     messages: 2,
   },
   {
     method: `${SERVICES}.SampleService/GetSnapshot`,
     about: "Quantiles and top groups in one answer, for scripts.",
-    refused: true,
     request: { session, quantiles: [0.5, 0.99] },
   },
   {

@@ -39,12 +39,15 @@ export const filterRows: Rows = {
   ],
   "Filter.subjects": [wrong([""], "FIELD_INVALID", "[0]")],
   ...Object.fromEntries(
-    ["CreateSessionRequest.session.spec", "UpdateSessionRequest.session.spec", "StreamSamplesRequest.spec"].flatMap(
-      (spec) => [
-        [`${spec}.filters.min_latency`, forReaders],
-        [`${spec}.exclude.min_latency`, forReaders],
-      ],
-    ),
+    [
+      "CreateSessionRequest.session.spec",
+      "UpdateSessionRequest.session.spec",
+      "StreamSamplesRequest.spec",
+      "StreamHistogramsRequest.spec",
+    ].flatMap((spec) => [
+      [`${spec}.filters.min_latency`, forReaders],
+      [`${spec}.exclude.min_latency`, forReaders],
+    ]),
   ),
   "PortRange.first": [wrong(0, "PORT_INVALID"), wrong(65_536, "PORT_INVALID")],
   "PortRange.last": [wrong(65_536, "PORT_INVALID"), wrong(9, "PORT_INVALID")],
