@@ -100,16 +100,6 @@ describe("a bad value", () => {
     },
   );
 
-  test.each(all.filter(({ name }) => NOT_SERVED.includes(name)))(
-    "whatever $name is asked, it is not served",
-    async (method) => {
-      expect(await failureOf(call(method, {}))).toMatchObject({
-        code: "UNIMPLEMENTED",
-        reason: "METHOD_UNIMPLEMENTED",
-      });
-    },
-  );
-
   /** What must not change: what is attached, which sessions there are, and the one that is held. */
   async function state(): Promise<unknown> {
     const { sessions } = service.client;
