@@ -1,5 +1,4 @@
 import { Command, Option } from "commander";
-import { keepHeapSmall } from "../process/heap.js";
 import { ConfigError, flagOf, isList, loadConfig, optionNames, variableOf, type RawConfig } from "./load.js";
 import { options, type OptionMeta, type OptionName } from "./schema.js";
 
@@ -15,7 +14,6 @@ export function serveCommand(): Command {
 async function runServe(flags: RawConfig): Promise<number> {
   try {
     const config = loadConfig(flags, process.env);
-    keepHeapSmall();
     // Only who runs the service needs all of it; whoever asks for help does not wait.
     const { serve } = await import("../serve.js");
     return await serve(config);
