@@ -100,7 +100,7 @@ shared() {
   mkdir -p "$root"/{bin,sbin,proc,sys,dev,tmp,run,root,etc,latscope/test}
   cp "$(command -v busybox)" "$root/bin/busybox"
   cp scripts/kernels/init "$root/init"
-  for tool in ip tc nsenter setpriv node; do
+  for tool in ip tc nsenter setpriv bash node; do
     with_libraries "$root" "$(readlink -f "$(command -v "$tool")")"
     ln -sf "$(readlink -f "$(command -v "$tool")")" "$root/bin/$tool"
   done
@@ -114,7 +114,7 @@ shared() {
         with_libraries "$root" "$binary" && rm "$root$binary"
         objcopy --strip-debug "$binary" "$root/latscope/$tool.test"
         case $form:$tool in
-          short:latscope_collector) echo "run collector /latscope/$tool.test rule_20_loopback interfaces_that_come what_a_dead_service" ;;
+          short:latscope_collector) echo "run collector /latscope/$tool.test rule_20_loopback interfaces_that_come what_a_dead_service both_ends a_cgroup_filter" ;;
           whole:latscope_collector) echo "run collector /latscope/$tool.test packet:: socket:: span::" ;;
           whole:*) echo "run $tool /latscope/$tool.test" ;;
         esac

@@ -20,6 +20,7 @@ use crate::{
     },
     reader::Reader,
     session::Session,
+    socket::SocketEngine,
     span::SpanEngine,
     spec::{self, Bounds, Checked, time},
 };
@@ -52,6 +53,7 @@ impl Collector {
             node,
             vec![
                 (EngineKind::Packet, Arc::new(PacketEngine::new())),
+                (EngineKind::Socket, Arc::new(SocketEngine::new())),
                 (EngineKind::Span, Arc::new(SpanEngine::new())),
             ],
         )

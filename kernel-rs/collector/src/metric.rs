@@ -214,7 +214,7 @@ const fn socket(metric: Metric, name: &'static str) -> Row {
         metric,
         name,
         engine: EngineKind::Socket,
-        implemented: false,
+        implemented: true,
         hooks: SOCK_OPS,
         filter_fields: SOCKET,
         protocols: TCP,

@@ -9,6 +9,7 @@ use latscope_events::{
     options::Options,
     pending::{Pending, TransactionKey},
     series::SeriesKey,
+    socket::Offsets,
 };
 
 /// A map value or key in the kernel's own bytes.
@@ -29,6 +30,7 @@ impl Layout for FlowKey6 {}
 impl Layout for GroupStats {}
 impl Layout for Histogram {}
 impl Layout for Interface {}
+impl Layout for Offsets {}
 impl Layout for Options {}
 impl Layout for Pending {}
 impl Layout for TransactionKey {}

@@ -119,6 +119,12 @@ pub mod field {
     pub const DNS_TCP: u32 = 256;
     /// Port at which QUIC is looked for.
     pub const QUIC: u32 = 512;
+    /// Process that called connect, of sockets.
+    pub const PID: u32 = 1024;
+    /// Name of that task.
+    pub const COMM: u32 = 2048;
+    /// Cgroup of a socket, or one above it.
+    pub const CGROUP: u32 = 4096;
     /// Fields are those of IPv6.
     pub const IPV6: u32 = 1 << 30;
     /// The clause excludes.

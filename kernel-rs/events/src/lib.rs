@@ -16,6 +16,7 @@ pub mod pending;
 pub mod refusal;
 pub mod sample;
 pub mod series;
+pub mod socket;
 pub mod span;
 
 /// Sessions that one engine can serve at once: the bits of a session mask.

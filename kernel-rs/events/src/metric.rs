@@ -20,8 +20,14 @@ pub const ICMP_ECHO: u8 = 8;
 pub const QUIC_HANDSHAKE: u8 = 9;
 /// One period of the QUIC spin bit.
 pub const QUIC_SPIN_RTT: u8 = 10;
+/// A round trip as the socket's own stack measured it.
+pub const SOCKET_RTT: u8 = 11;
+/// connect to its end.
+pub const SOCKET_CONNECT: u8 = 12;
+/// Start of a retransmission timeout to the retransmission.
+pub const SOCKET_RETRANSMIT: u8 = 13;
 
-/// One more than the largest metric number that the packet engine knows; the length of tables indexed by metric.
+/// More than the largest metric number that the packet and the socket engine know; the length of tables indexed by metric.
 pub const PACKET_METRICS: usize = 16;
 
 /// Bits of a sample's quality mask: bit n is `latscope.v1.Quality` n.
@@ -38,4 +44,6 @@ pub mod quality {
     pub const SEQUENCE_MATCHED: u16 = 1 << 5;
     /// From the first copy of the query.
     pub const QUERY_RETRANSMITTED: u16 = 1 << 6;
+    /// Of two neighbouring smoothed values.
+    pub const DERIVED_FROM_SRTT: u16 = 1 << 7;
 }

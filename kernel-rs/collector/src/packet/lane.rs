@@ -51,10 +51,18 @@ impl Lane {
 /// # Errors
 /// `CAPACITY_EXHAUSTED` when more clauses speak of one metric than the programs have room for.
 pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
+    of_engine(spec, EngineKind::Packet)
+}
+
+/// As [`of`], for the metrics of another engine.
+///
+/// # Errors
+/// As [`of`].
+pub(super) fn of_engine(spec: &CompiledSpec, engine: EngineKind) -> Result<Vec<Lane>, Failure> {
     let mut lanes: Vec<Lane> = Vec::new();
     let asked = Asked::of(spec);
     for row in metric::rows(spec.metrics()) {
-        if row.engine != EngineKind::Packet {
+        if row.engine != engine {
             continue;
         }
         let filters = applying(&spec.filters, row);

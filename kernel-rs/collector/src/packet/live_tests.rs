@@ -84,7 +84,10 @@ fn latencies_of(session: &Arc<Session>) -> (Vec<(Metric, Duration)>, Totals, Tot
     })
 }
 
-fn read<T>(session: &Arc<Session>, pick: impl Fn(&Sample) -> T) -> (Vec<T>, Totals, Totals) {
+pub(super) fn read<T>(
+    session: &Arc<Session>,
+    pick: impl Fn(&Sample) -> T,
+) -> (Vec<T>, Totals, Totals) {
     let request = StreamSamplesRequest {
         source: Some(stream_samples_request::Source::Session(
             "sessions/test".into(),
@@ -440,7 +443,7 @@ fn the_rate_cap_drops_and_counts() {
     });
 }
 
-fn ip(arguments: &str) {
+pub(super) fn ip(arguments: &str) {
     let done = Command::new("ip")
         .args(arguments.split(' '))
         .status()

@@ -32,6 +32,9 @@ pub mod replay;
 mod routes;
 mod session;
 mod shards;
+// It shares lanes, plans and books.
+#[path = "../socket/mod.rs"]
+pub mod socket;
 mod spanning;
 mod tc;
 mod waiting;

@@ -31,6 +31,16 @@ impl Prefix {
         Self::of_high_bits(number, 16)
     }
 
+    /// Exactly these bytes, at most 16.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut bits = [0; 16];
+        bits[..bytes.len()].copy_from_slice(bytes);
+        Self {
+            length: 8 * bytes.len() as u32,
+            bits,
+        }
+    }
+
     fn of_high_bits(number: u16, length: u32) -> Self {
         let mut bits = [0; 16];
         bits[..2].copy_from_slice(&number.to_be_bytes());

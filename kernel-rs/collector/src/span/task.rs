@@ -1,4 +1,3 @@
 //! Who was measured: cgroups and containers by the numbers that the programs give.
 
-pub(super) mod cgroup;
-pub(super) mod container;
+pub(super) use crate::cgroup;

@@ -5,7 +5,7 @@ const DIGITS: usize = 64;
 
 /// The id in a cgroup's path, as Docker, containerd and CRI-O form it: the last part that is one, with what the runtime puts
 /// around it (`docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID.scope`, `/docker/ID`, `/kubepods/.../ID`).
-pub(in crate::span) fn id(path: &str) -> Option<&str> {
+pub(crate) fn id(path: &str) -> Option<&str> {
     path.rsplit('/').find_map(|part| {
         let part = part.strip_suffix(".scope").unwrap_or(part);
         let part = part.rsplit_once(['-', ':']).map_or(part, |(_, id)| id);

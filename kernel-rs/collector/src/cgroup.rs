@@ -13,7 +13,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::container;
+use crate::container;
 
 /// Cgroups that are remembered; when there are more, all are forgotten.
 const REMEMBERED: usize = 4096;
@@ -22,22 +22,22 @@ const FILEID_KERNFS: i32 = 0xfe;
 
 /// Where a task runs.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::span) struct Place {
+pub(crate) struct Place {
     /// Path below the root; empty = not known.
-    pub(in crate::span) path: Box<[u8]>,
+    pub(crate) path: Box<[u8]>,
     /// Empty = in no container.
-    pub(in crate::span) container: Box<[u8]>,
+    pub(crate) container: Box<[u8]>,
 }
 
 /// Places by the id of their cgroup.
 #[derive(Default)]
-pub(in crate::span) struct Places {
+pub(crate) struct Places {
     known: Mutex<HashMap<u64, Arc<Place>>>,
 }
 
 impl Places {
     /// The place of a cgroup: asked for when it is first seen, since it may be gone later.
-    pub(in crate::span) fn of(&self, id: u64) -> Arc<Place> {
+    pub(crate) fn of(&self, id: u64) -> Arc<Place> {
         let mut known = self.known.lock();
         if let Some(place) = known.get(&id) {
             return place.clone();
@@ -56,7 +56,7 @@ impl Places {
 }
 
 /// Where cgroup v2 is mounted: alone, or beside version 1 in a hybrid layout.
-fn root() -> Option<&'static PathBuf> {
+pub(crate) fn root() -> Option<&'static PathBuf> {
     static ROOT: OnceLock<Option<PathBuf>> = OnceLock::new();
     ROOT.get_or_init(|| {
         let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
@@ -70,7 +70,7 @@ fn root() -> Option<&'static PathBuf> {
 }
 
 /// The id of a cgroup by its path below the root.
-pub(in crate::span) fn id(path: &str) -> Result<u64, String> {
+pub(crate) fn id(path: &str) -> Result<u64, String> {
     let root = root().ok_or("cgroup v2 is not mounted")?;
     let place = root.join(path.trim_start_matches('/'));
     match fs::metadata(&place) {

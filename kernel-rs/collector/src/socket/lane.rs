@@ -1,0 +1,126 @@
+//! A session's lanes: those of its filters, inside the cgroup of each probe.
+
+use super::super::{
+    grouping::Grouping,
+    lane::{Lane, of_engine},
+};
+use crate::{
+    failure::Failure,
+    metric::{self, EngineKind},
+    proto::probe::Kind,
+    spec::compiled::{Clause, CompiledSpec},
+};
+
+/// # Errors
+/// `CAPACITY_EXHAUSTED` when more clauses speak of one metric than the program has room for.
+pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
+    let mut lanes = Vec::new();
+    for probe in &spec.probes {
+        let Kind::Socket(socket) = &probe.kind else {
+            continue;
+        };
+        let mut own = spec.clone();
+        own.probes = vec![probe.clone()];
+        let path = socket.cgroup_path.trim_end_matches('/');
+        if !path.is_empty() {
+            own.filters = inside(path, &spec.filters);
+        }
+        lanes.extend(of_engine(&own, EngineKind::Socket)?);
+    }
+    for lane in &mut lanes {
+        lane.grouping = Grouping::default();
+    }
+    Ok(lanes)
+}
+
+/// The clauses, of sockets in a cgroup.
+fn inside(path: &str, filters: &[Clause]) -> Vec<Clause> {
+    if filters.is_empty() {
+        return vec![Clause {
+            cgroup_paths: vec![path.into()],
+            ..everything()
+        }];
+    }
+    let narrowed = |clause: &Clause| {
+        let paths: Vec<String> = if clause.cgroup_paths.is_empty() {
+            vec![path.into()]
+        } else {
+            let narrower = |other: &String| {
+                let other = other.as_str();
+                match (below(other, path), below(path, other)) {
+                    (true, _) => Some(other.into()),
+                    (_, true) => Some(path.into()),
+                    _ => None,
+                }
+            };
+            clause.cgroup_paths.iter().filter_map(narrower).collect()
+        };
+        (!paths.is_empty()).then(|| Clause {
+            cgroup_paths: paths,
+            ..clause.clone()
+        })
+    };
+    let narrowed: Vec<Clause> = filters.iter().filter_map(narrowed).collect();
+    if narrowed.is_empty() {
+        // No cgroup is in both: a clause that speaks of no metric keeps the session from matching everything.
+        return vec![Clause {
+            metrics: metric::bit(crate::proto::Metric::Unspecified),
+            ..everything()
+        }];
+    }
+    narrowed
+}
+
+/// Whether a path is `above` or below it.
+fn below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn everything() -> Clause {
+    Clause {
+        client_cidrs: Vec::new(),
+        server_cidrs: Vec::new(),
+        cidrs: Vec::new(),
+        client_ports: Vec::new(),
+        server_ports: Vec::new(),
+        ports: Vec::new(),
+        vlan_ids: Vec::new(),
+        directions: 0,
+        protocols: Vec::new(),
+        pids: Vec::new(),
+        comms: Vec::new(),
+        cgroup_paths: Vec::new(),
+        subjects: Vec::new(),
+        min_latency_ns: 0,
+        metrics: u32::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_paths(paths: &[&str]) -> Clause {
+        Clause {
+            cgroup_paths: paths.iter().map(|it| (*it).into()).collect(),
+            ..everything()
+        }
+    }
+
+    #[test]
+    fn a_probe_s_cgroup_narrows_every_clause() {
+        let paths = |filters: &[Clause]| -> Vec<Vec<String>> {
+            inside("/a", filters)
+                .into_iter()
+                .map(|it| it.cgroup_paths)
+                .collect()
+        };
+        assert_eq!(paths(&[]), [["/a"]]);
+        assert_eq!(paths(&[of_paths(&[])]), [["/a"]]);
+        assert_eq!(paths(&[of_paths(&["/a/b", "/c"])]), [["/a/b"]]);
+        assert_eq!(paths(&[of_paths(&["/"])]), [["/a"]]);
+        let none = inside("/a", &[of_paths(&["/ab"])]);
+        assert_eq!((none.len(), none[0].metrics), (1, 1));
+    }
+}

@@ -1,0 +1,18 @@
+//! The socket engine: one `sock_ops` program on the root of cgroup v2, for all sessions.
+//!
+//! Sessions are lanes, plans and books as in the packet engine; a socket is classified once for each generation of them, and
+//! keeps what it came to in its own storage.
+
+mod attachment;
+mod capability;
+mod convert;
+mod engine;
+mod lane;
+#[cfg(test)]
+mod live_tests;
+mod object;
+mod offsets;
+mod plan;
+mod routes;
+
+pub use engine::SocketEngine;

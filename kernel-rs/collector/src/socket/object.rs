@@ -1,0 +1,239 @@
+//! The eBPF object, loaded: program and maps.
+
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{
+        Array, MapData, MapError, PerCpuArray, PerCpuValues,
+        lpm_trie::{Key, LpmTrie},
+    },
+    programs::{CgroupAttachMode, ProgramError, SockOps, sock_ops::SockOpsLink},
+    util::nr_cpus,
+};
+use latscope_events::{
+    class::{CLASSES, ClassStats},
+    config::{Clauses, Config, Control, TrieKey},
+    counter::Counters,
+    socket::SLOTS,
+};
+use nix::time::{ClockId, clock_getres};
+
+use super::super::{
+    object::add_class,
+    wire::{Wire, zero},
+};
+use super::offsets;
+use crate::{
+    bpf::{self, take},
+    cgroup,
+    failure::{Failure, Reason},
+    per_cpu,
+    ring::Rings,
+};
+
+/// The object, as the build script left it.
+static SOCKET: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../probes/prebuilt/socket.bpf.o"
+));
+
+/// Name of the program.
+pub(super) const PROGRAM: &str = "latscope_sock_ops";
+/// What it takes to load and attach it.
+const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"];
+
+/// The loaded object. Dropping it detaches and frees everything.
+pub(super) struct Object {
+    ebpf: Ebpf,
+    load_time: Duration,
+    control: Array<MapData, Wire<Control>>,
+    config: Array<MapData, Wire<Config>>,
+    trie: LpmTrie<MapData, Wire<TrieKey>, Clauses>,
+    trie_written: [Vec<(u32, TrieKey)>; 2],
+    class_masks: Array<MapData, u64>,
+    class_stats: PerCpuArray<MapData, Wire<ClassStats>>,
+    counters: PerCpuArray<MapData, Wire<Counters>>,
+}
+
+impl Object {
+    /// Creates the maps and loads the program.
+    ///
+    /// # Errors
+    /// `HOOK_UNAVAILABLE` without BTF; what the kernel refuses, with the privilege that is missing.
+    pub(super) fn open() -> Result<Self, Failure> {
+        let offsets =
+            offsets::running().map_err(|text| Failure::new(Reason::HookUnavailable, text))?;
+        let jiffy_ns = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)
+            .map_err(|error| Failure::kernel("asking for the length of a jiffy", &error))?
+            .tv_nsec() as u64;
+        let mut ebpf = EbpfLoader::new()
+            .override_global("OFFSETS", &Wire(offsets), true)
+            .override_global("JIFFY_NS", &jiffy_ns, true)
+            .load(SOCKET)
+            .map_err(|error| {
+                bpf::refused("cannot create the socket engine's maps", PRIVILEGES, &error)
+            })?;
+        let begun = Instant::now();
+        program(&mut ebpf)?
+            .load()
+            .map_err(|error| bpf::not_loaded(PROGRAM, PRIVILEGES, error))?;
+        Ok(Self {
+            load_time: begun.elapsed(),
+            control: take(&mut ebpf, "CONTROL")?,
+            config: take(&mut ebpf, "CONFIG")?,
+            trie: take(&mut ebpf, "TRIE")?,
+            trie_written: [Vec::new(), Vec::new()],
+            class_masks: take(&mut ebpf, "CLASS_MASKS")?,
+            class_stats: take(&mut ebpf, "CLASS_STATS")?,
+            counters: take(&mut ebpf, "COUNTERS")?,
+            ebpf,
+        })
+    }
+
+    /// The ring and the word that asks for a wake-up; once.
+    pub(super) fn take_rings(&mut self) -> Result<Rings, Failure> {
+        Ok(Rings {
+            rings: vec![take(&mut self.ebpf, "SAMPLES")?],
+            wake: take(&mut self.ebpf, "WAKE")?,
+            by_fill: false,
+        })
+    }
+
+    /// Attaches to the root of cgroup v2, beside the programs of others. Dropping the link detaches.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub(super) fn attach(&mut self) -> Result<SockOpsLink, Failure> {
+        let root = cgroup::root().ok_or_else(|| {
+            Failure::new(
+                Reason::HookUnavailable,
+                "cgroup v2 is not mounted: mount it, beside version 1 if need be",
+            )
+        })?;
+        let refused = |error: &dyn std::fmt::Display| {
+            bpf::refused("cannot attach to the root of cgroup v2", PRIVILEGES, error)
+        };
+        let cgroup = File::open(root).map_err(|error| refused(&error))?;
+        let program = program(&mut self.ebpf)?;
+        program
+            // A link takes no flags, and always allows programs of others.
+            .attach(cgroup, CgroupAttachMode::Single)
+            .and_then(|id| program.take_link(id))
+            .map_err(|error| refused(&error))
+    }
+
+    /// The program, and how long loading it took.
+    pub(super) fn loaded(&self) -> Option<(&SockOps, Duration)> {
+        let program = self.ebpf.program(PROGRAM)?;
+        Some((program.try_into().ok()?, self.load_time))
+    }
+
+    /// Writes a bank that is not in use.
+    pub(super) fn write_config(&mut self, bank: u32, config: &Config) -> Result<(), Failure> {
+        self.config
+            .set(bank, Wire(*config), 0)
+            .map_err(|error| Failure::kernel("writing CONFIG", &error))
+    }
+
+    /// Makes a generation the current one, and with it its bank.
+    pub(super) fn flip(&mut self, generation: u32) -> Result<(), Failure> {
+        self.control
+            .set(0, Wire(Control { generation }), 0)
+            .map_err(|error| Failure::kernel("writing CONTROL", &error))
+    }
+
+    /// Replaces the trie entries of a bank.
+    pub(super) fn write_trie(
+        &mut self,
+        bank: u32,
+        entries: &[(u32, TrieKey, Clauses)],
+    ) -> Result<(), Failure> {
+        let written = &mut self.trie_written[bank as usize & 1];
+        for (length, key) in written.drain(..) {
+            self.trie
+                .remove(&Key::new(length, Wire(key)))
+                .map_err(|error| Failure::kernel("emptying TRIE", &error))?;
+        }
+        for (length, key, clauses) in entries {
+            self.trie
+                .insert(&Key::new(*length, Wire(*key)), clauses, 0)
+                .map_err(|error| full(&error))?;
+            written.push((*length, *key));
+        }
+        Ok(())
+    }
+
+    /// Masks and counters of the classes of a bank, added over CPUs.
+    pub(super) fn classes(&self, bank: u32) -> Result<Vec<(u64, ClassStats)>, Failure> {
+        let failed = |error: MapError| Failure::kernel("reading CLASS_STATS", &error);
+        let mut classes = Vec::new();
+        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
+            let mask = self.class_masks.get(&index, 0).map_err(failed)?;
+            if mask != 0 {
+                let mut sum: ClassStats = zero();
+                for one in self.class_stats.get(&index, 0).map_err(failed)?.iter() {
+                    add_class(&mut sum, &one.0);
+                }
+                classes.push((mask, sum));
+            }
+        }
+        Ok(classes)
+    }
+
+    /// Forgets the classes of a bank that the program uses no more.
+    pub(super) fn clear_classes(&mut self, bank: u32) -> Result<(), Failure> {
+        let failed = |error: MapError| Failure::kernel("clearing CLASS_STATS", &error);
+        let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
+        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
+            if self.class_masks.get(&index, 0).map_err(failed)? != 0 {
+                self.class_masks.set(index, 0, 0).map_err(failed)?;
+                let values = PerCpuValues::try_from(vec![Wire(zero::<ClassStats>()); cpus])
+                    .map_err(|error| Failure::kernel("counting CPUs", &error))?;
+                self.class_stats.set(index, values, 0).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Caps and losses of each CPU and slot; a copy torn by a call that ran meanwhile is taken again.
+    pub(super) fn counters(&self) -> Result<Vec<Counters>, Failure> {
+        let mut all = Vec::new();
+        for slot in 0..SLOTS as u32 {
+            all.extend(per_cpu::whole(
+                "reading COUNTERS",
+                || self.counters.get(&slot, 0),
+                |it: &Counters| it.before == it.after,
+            )?);
+        }
+        Ok(all)
+    }
+
+    /// Bytes of kernel memory that the maps take.
+    pub(super) fn map_bytes(&self) -> u64 {
+        let info = self.loaded().and_then(|(program, _)| program.info().ok());
+        bpf::map_bytes(info)
+    }
+}
+
+fn program(ebpf: &mut Ebpf) -> Result<&mut SockOps, Failure> {
+    ebpf.program_mut(PROGRAM)
+        .ok_or_else(|| {
+            Failure::new(
+                Reason::Internal,
+                format!("program {PROGRAM} is not in the object"),
+            )
+        })?
+        .try_into()
+        .map_err(|error: ProgramError| Failure::kernel("program type", &error))
+}
+
+fn full(error: &MapError) -> Failure {
+    let text = format!(
+        "the socket engine's filter table is full ({error}); stop a session or join filters"
+    );
+    Failure::new(Reason::CapacityExhausted, text.clone()).with_quota("filter table", text)
+}

@@ -1,0 +1,235 @@
+//! Which sessions want a socket: decided once for each socket and generation, by bit vectors.
+
+use core::intrinsics::{AtomicOrdering, atomic_cxchg};
+
+use aya_ebpf::{bindings::bpf_sock_ops, btf_maps::lpm_trie::Key};
+use latscope_events::{
+    class::{self, CLASSES, PROBES},
+    config::{CLAUSES, Clauses, Config, TRIE_PREFIX, TrieKey, field},
+    socket::{LEVELS, SLOTS, Socket, side},
+};
+
+use crate::{
+    kernel,
+    maps::{CLASS_MASKS, CONFIG, TRIE, WORK},
+    measure::Ends,
+};
+
+/// Room for classifying a socket, for which the stack is too small.
+#[repr(C)]
+pub(crate) struct Work {
+    clauses: Clauses,
+    found: Clauses,
+    query: Query,
+    local: [u32; 4],
+    remote: [u32; 4],
+    comm: [u32; 4],
+    cgroup: u64,
+    local_port: u32,
+    remote_port: u32,
+    pid: u32,
+    ipv6: u32,
+    bank: u32,
+    fields: u32,
+    passive: u32,
+    reserved: u32,
+    /// The socket's address.
+    pub(crate) sock: u64,
+}
+
+/// A trie key with its prefix length, aligned: the library's own is packed, and is written byte by byte.
+#[repr(C, align(8))]
+struct Query {
+    prefix_len: u32,
+    key: TrieKey,
+}
+
+/// What the trie would hold for a field that no clause accepts.
+static NONE: Clauses = [0; CLAUSES];
+
+/// Decides the socket's mask and class for a generation of the session set.
+#[inline(always)]
+pub(crate) fn classify(
+    ops: *mut bpf_sock_ops,
+    socket: &mut Socket,
+    sock: u64,
+    generation: u32,
+    slot: u32,
+) {
+    let bank = generation & 1;
+    let (Some(config), Some(work)) = (CONFIG.get(bank), WORK.get_ptr_mut(slot)) else {
+        return;
+    };
+    // SAFETY: no other call on this CPU has this slot.
+    let work = unsafe { &mut *work };
+    let ends = Ends::of(ops);
+    work.local = ends.local;
+    work.remote = ends.remote;
+    work.ipv6 = if ends.ipv6 { field::IPV6 } else { 0 };
+    work.local_port = u32::from(ends.local_port.to_be());
+    work.remote_port = u32::from(ends.remote_port.to_be());
+    work.passive = u32::from(socket.side == side::PASSIVE);
+    work.pid = socket.pid;
+    let comm = socket.comm;
+    work.comm = [
+        comm[0] as u32,
+        (comm[0] >> 32) as u32,
+        comm[1] as u32,
+        (comm[1] >> 32) as u32,
+    ];
+    work.cgroup = kernel::cgroup(sock);
+    socket.cgroup = kernel::cgroup_id(work.cgroup);
+    work.bank = bank;
+    work.fields = config.fields;
+    // `latscope.v1.Direction`, by the number of the side.
+    let opened = (socket.side & 3) as usize;
+    let mut mask = config.group[0];
+    if mask & !config.unfiltered != 0 {
+        accept(slot, 0);
+        mask &= config.unfiltered | any(&work.clauses, &config.direction[opened]);
+    }
+    if mask & config.excluding != 0 {
+        accept(slot, field::EXCLUDE);
+        mask &= !any(&work.clauses, &config.exclude_direction[opened]);
+    }
+    socket.class = class_of(mask, bank);
+    socket.mask = mask;
+    socket.generation = generation;
+}
+
+/// Sessions of which any clause is in both.
+#[inline(always)]
+fn any(clauses: &Clauses, also: &Clauses) -> u64 {
+    let mut sessions = 0;
+    for clause in 0..CLAUSES {
+        sessions |= clauses[clause] & also[clause];
+    }
+    sessions
+}
+
+/// Clauses that accept the socket in every field but direction.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn accept(slot: u32, exclude: u32) -> u32 {
+    let Some(work) = WORK.get_ptr_mut(slot & (SLOTS as u32 - 1)) else {
+        return 0;
+    };
+    // SAFETY: no other call on this CPU has this slot.
+    let work = unsafe { &mut *work };
+    for clause in &mut work.clauses {
+        // SAFETY: a valid reference. Volatile, or the loop becomes a call of memset.
+        unsafe { core::ptr::write_volatile(clause, u64::MAX) };
+    }
+    let family = exclude | work.ipv6;
+    let bits = if work.ipv6 == 0 { 32 } else { 128 };
+    let passive = work.passive != 0;
+    let order = |a, b| if passive { (b, a) } else { (a, b) };
+    let (client, server) = order(work.local, work.remote);
+    if work.fields & field::CLIENT != 0 {
+        narrow(work, field::CLIENT | family, bits, client, None);
+    }
+    if work.fields & field::SERVER != 0 {
+        narrow(work, field::SERVER | family, bits, server, None);
+    }
+    if work.fields & field::EITHER != 0 {
+        narrow(work, field::EITHER | family, bits, client, Some(server));
+    }
+    let (client, server) = order(word(work.local_port), word(work.remote_port));
+    if work.fields & field::CLIENT_PORT != 0 {
+        narrow(work, field::CLIENT_PORT | exclude, 16, client, None);
+    }
+    if work.fields & field::SERVER_PORT != 0 {
+        narrow(work, field::SERVER_PORT | exclude, 16, server, None);
+    }
+    if work.fields & field::EITHER_PORT != 0 {
+        narrow(work, field::EITHER_PORT | exclude, 16, client, Some(server));
+    }
+    if work.fields & field::PID != 0 {
+        let pid = word(work.pid);
+        narrow(work, field::PID | exclude, 32, pid, None);
+    }
+    if work.fields & field::COMM != 0 {
+        let comm = work.comm;
+        narrow(work, field::COMM | exclude, 128, comm, None);
+    }
+    if work.fields & field::CGROUP != 0 {
+        within(work, field::CGROUP | exclude);
+    }
+    0
+}
+
+const fn word(number: u32) -> [u32; 4] {
+    [number, 0, 0, 0]
+}
+
+/// Keeps the clauses that accept `data` in a field; with `other`, that accept either.
+#[inline(always)]
+fn narrow(work: &mut Work, field: u32, bits: u32, data: [u32; 4], other: Option<[u32; 4]>) {
+    let first = find(work, field, bits, data);
+    let second = other.map_or(&NONE, |data| find(work, field, bits, data));
+    for clause in 0..CLAUSES {
+        work.clauses[clause] &= first[clause] | second[clause];
+    }
+}
+
+/// Keeps the clauses that accept the socket's cgroup or one above it.
+#[inline(always)]
+fn within(work: &mut Work, field: u32) {
+    for clause in &mut work.found {
+        // SAFETY: a valid reference. Volatile, or the loop becomes a call of memset.
+        unsafe { core::ptr::write_volatile(clause, 0) };
+    }
+    for level in 0..LEVELS {
+        let id = kernel::cgroup_id(kernel::ancestor(work.cgroup, level));
+        let found = find(work, field, 64, [id as u32, (id >> 32) as u32, 0, 0]);
+        for clause in 0..CLAUSES {
+            work.found[clause] |= found[clause];
+        }
+    }
+    for clause in 0..CLAUSES {
+        work.clauses[clause] &= work.found[clause];
+    }
+}
+
+#[inline(always)]
+fn find(work: &mut Work, field: u32, bits: u32, data: [u32; 4]) -> &'static Clauses {
+    work.query.prefix_len = TRIE_PREFIX + bits;
+    work.query.key.field = field;
+    work.query.key.bank = work.bank;
+    work.query.key.data = data;
+    // SAFETY: the same fields in the same places; the library's type asks for less alignment.
+    TRIE.get(unsafe { &*(&raw const work.query).cast::<Key<TrieKey>>() })
+        .unwrap_or(&NONE)
+}
+
+/// Whether any session of the mask wants a metric.
+#[inline(always)]
+pub(crate) fn wants(config: &Config, mask: u64, metric: u8) -> bool {
+    mask & config.wants[usize::from(metric)] != 0
+}
+
+/// The mask's class, a new one if need be; `class::NONE` when the table is full.
+#[inline(always)]
+fn class_of(mask: u64, bank: u32) -> u32 {
+    if mask == 0 {
+        return u32::from(class::NONE);
+    }
+    let base = bank as usize * CLASSES;
+    let first = class::place(mask);
+    for step in 0..PROBES {
+        let index = base + ((first + step) & (CLASSES - 1));
+        let Some(place) = CLASS_MASKS.get_ptr_mut(index as u32) else {
+            break;
+        };
+        // SAFETY: a map value; one word, claimed by exchange.
+        let (seen, _) = unsafe {
+            atomic_cxchg::<u64, { AtomicOrdering::AcqRel }, { AtomicOrdering::Acquire }>(
+                place, 0, mask,
+            )
+        };
+        if seen == 0 || seen == mask {
+            return index as u32;
+        }
+    }
+    u32::from(class::NONE)
+}

@@ -1,0 +1,190 @@
+//! Latencies and refusals on their way out: counted by class, capped by session, written once for all.
+
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, bpf_sock_ops};
+use latscope_events::{
+    class,
+    config::{Config, EXPONENTS},
+    counter::{self, Counters},
+    histogram::exponent,
+    metric::PACKET_METRICS,
+    refusal::REASONS,
+    socket::{Socket, SocketSample, flags, side},
+};
+
+use crate::{
+    maps::{CLASS_STATS, CONFIG, COUNTERS, SAMPLES, WAKE},
+    measure::Ends,
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// What one call brought.
+pub(crate) struct Found {
+    pub(crate) latency: u64,
+    pub(crate) time: u64,
+    pub(crate) result: i32,
+    pub(crate) retries: u32,
+    /// 0 = nothing.
+    pub(crate) metric: u8,
+    pub(crate) quality: u16,
+}
+
+/// Counts a latency and hands it to the ring, for every session that wants it and is below its cap.
+#[inline(always)]
+pub(crate) fn emit(ops: *mut bpf_sock_ops, socket: &Socket, found: &Found, slot: u32) {
+    let (Some(config), Some(counters)) = (
+        CONFIG.get(socket.generation & 1),
+        COUNTERS.get_ptr_mut(slot),
+    ) else {
+        return;
+    };
+    // SAFETY: no other call on this CPU has this slot.
+    let counters = unsafe { &mut *counters };
+    let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
+    let wanted = socket.mask & config.wants[metric];
+    if wanted == 0 {
+        return;
+    }
+    if socket.class == u32::from(class::NONE) {
+        change(counters, |it| counter::add(&mut it.map_full, wanted));
+        return;
+    }
+    if let Some(stats) = CLASS_STATS.get_ptr_mut(socket.class) {
+        // SAFETY: a map value; one word, changed as a whole.
+        unsafe { add(&raw mut (*stats).measured[metric]) };
+    }
+    let faster = config.faster[exponent(found.latency) as usize & (EXPONENTS - 1)];
+    let withheld = wanted & (faster | !config.sampled);
+    if withheld != 0 {
+        change(counters, |it| counter::add(&mut it.withheld, withheld));
+    }
+    let sampled = wanted & !withheld;
+    if sampled == 0 {
+        return;
+    }
+    let open = change(counters, |it| {
+        cap(it, config, socket.generation, sampled, found.time)
+    });
+    if open == 0 {
+        return;
+    }
+    let Some(mut entry) = SAMPLES.reserve_untyped::<SocketSample>(0) else {
+        change(counters, |it| counter::add(&mut it.ring_full, open));
+        return;
+    };
+    fill(entry.as_mut_ptr(), ops, socket, found, open);
+    entry.submit(wakeup());
+}
+
+/// Counts a latency that is not reported.
+#[inline(always)]
+pub(crate) fn refuse(socket: &Socket, reason: u32) {
+    if let Some(stats) = CLASS_STATS.get_ptr_mut(socket.class) {
+        // SAFETY: a map value; one word, changed as a whole.
+        unsafe { add(&raw mut (*stats).refused[reason as usize & (REASONS - 1)]) };
+    }
+}
+
+/// # Safety
+///
+/// A word of a map value.
+#[inline(always)]
+unsafe fn add(word: *mut u64) {
+    // SAFETY: the caller's promise.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(word, 1) };
+}
+
+/// Changes the planes so that a reader can tell a torn copy.
+#[inline(always)]
+fn change(counters: &mut Counters, act: impl FnOnce(&mut Counters) -> u64) -> u64 {
+    let (before, after) = (&raw mut counters.before, &raw mut counters.after);
+    // SAFETY: fields of a valid value; volatile, for another CPU may copy it meanwhile.
+    let number = unsafe { before.read_volatile() }.wrapping_add(1);
+    // SAFETY: as above.
+    unsafe { before.write_volatile(number) };
+    let result = act(counters);
+    // SAFETY: as above.
+    unsafe { after.write_volatile(number) };
+    result
+}
+
+/// Sessions of `wanted` that are below their cap in the current second; the others' samples are counted.
+#[inline(always)]
+fn cap(counters: &mut Counters, config: &Config, generation: u32, wanted: u64, now: u64) -> u64 {
+    if counters.generation != u64::from(generation) || now.wrapping_sub(counters.window) >= SECOND {
+        counters.generation = u64::from(generation);
+        counters.window = now;
+        counters.capped = 0;
+        for (plane, start) in counters.cap.iter_mut().zip(&config.cap) {
+            // SAFETY: a valid reference. Volatile, or the copy becomes a call of memcpy, a byte loop.
+            unsafe { core::ptr::write_volatile(plane, *start) };
+        }
+    }
+    let limited = wanted & counters.capped;
+    if limited != 0 {
+        counter::add(&mut counters.rate_limited, limited);
+    }
+    let open = wanted & !counters.capped;
+    counters.capped |= counter::add(&mut counters.cap, open) & config.capped;
+    open
+}
+
+/// A record wakes the reader only when that is about to sleep: a wake-up costs a hundred times a record.
+#[inline(always)]
+fn wakeup() -> u64 {
+    let Some(wake) = WAKE.get_ptr_mut(0) else {
+        return u64::from(BPF_RB_NO_WAKEUP);
+    };
+    // SAFETY: a map value; one aligned word.
+    unsafe {
+        if wake.read_volatile() == 0 {
+            return u64::from(BPF_RB_NO_WAKEUP);
+        }
+        wake.write_volatile(0);
+    }
+    u64::from(BPF_RB_FORCE_WAKEUP)
+}
+
+#[inline(always)]
+fn fill(
+    sample: *mut SocketSample,
+    ops: *mut bpf_sock_ops,
+    socket: &Socket,
+    found: &Found,
+    mask: u64,
+) {
+    let ends = Ends::of(ops);
+    let mut bits = 0;
+    if ends.ipv6 {
+        bits |= flags::IPV6;
+    }
+    if socket.side == side::PASSIVE {
+        bits |= flags::PASSIVE;
+    }
+    // SAFETY: the reservation is as large as the record and aligned; every byte of it is written.
+    unsafe {
+        (*sample).mask = mask;
+        (*sample).time_ns = found.time;
+        (*sample).latency_ns = found.latency;
+        (*sample).cgroup = socket.cgroup;
+        // By words: left to itself the compiler calls memmove, a byte loop.
+        for word in 0..2 {
+            (*sample).comm[word] = (&raw const socket.comm[word]).read_volatile();
+        }
+        (*sample).local = ends.local;
+        (*sample).remote = ends.remote;
+        (*sample).pid = socket.pid;
+        (*sample).tid = socket.tid;
+        (*sample).generation = socket.generation;
+        (*sample).result = found.result;
+        (*sample).local_port = ends.local_port;
+        (*sample).remote_port = ends.remote_port;
+        (*sample).quality = found.quality;
+        (*sample).metric = found.metric;
+        (*sample).flags = bits;
+        (*sample).retries = found.retries;
+        (*sample).reserved = 0;
+    }
+}
