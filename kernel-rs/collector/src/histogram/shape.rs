@@ -102,7 +102,7 @@ fn known(number: i32, session: &[GroupBy], before: &[GroupBy]) -> Result<GroupBy
         Ok(key) if before.contains(&key) => Err(format!("{} is there twice", key.as_str_name())),
         Ok(key) if session.contains(&key) => Ok(key),
         Ok(key) => {
-            let own = session.iter().map(|it| it.as_str_name());
+            let own = session.iter().map(GroupBy::as_str_name);
             let own = own.collect::<Vec<_>>().join(", ");
             let own = if own.is_empty() {
                 "does not group".into()

@@ -175,7 +175,7 @@ impl Shared {
     /// Reads the kernel, which may take a while.
     fn read(&self, not_before: Instant, now: Instant) -> Result<(), Failure> {
         let counts = self.session.counts(not_before)?;
-        self.state.lock().take(counts, now);
+        self.state.lock().take(&counts, now);
         Ok(())
     }
 }

@@ -167,12 +167,12 @@ impl State {
     }
 
     /// Takes what [`Step::Read`] asked for.
-    pub(super) fn take(&mut self, counts: Arc<Counts>, now: Instant) {
+    pub(super) fn take(&mut self, counts: &Arc<Counts>, now: Instant) {
         self.due = next_multiple(self.grid, self.request.interval, now);
         let Some(earlier) = self.told.replace(counts.clone()) else {
             return;
         };
-        if Arc::ptr_eq(&earlier, &counts) {
+        if Arc::ptr_eq(&earlier, counts) {
             return;
         }
         let Request {

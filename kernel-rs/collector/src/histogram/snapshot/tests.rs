@@ -6,8 +6,8 @@ use crate::{
     proto::{self, EndReason, Metric},
 };
 
-fn ask(session: &Arc<Session>, request: GetSnapshotRequest) -> GetSnapshotResponse {
-    session.snapshot(&request, "nodes/a").unwrap()
+fn ask(session: &Arc<Session>, request: &GetSnapshotRequest) -> GetSnapshotResponse {
+    session.snapshot(request, "nodes/a").unwrap()
 }
 
 fn ports(response: &GetSnapshotResponse) -> Vec<&str> {
@@ -29,7 +29,7 @@ fn counted() -> (Counter, Arc<Session>) {
 #[test]
 fn quantiles_of_the_largest_groups() {
     let (counter, session) = counted();
-    let response = ask(&session, GetSnapshotRequest::default());
+    let response = ask(&session, &GetSnapshotRequest::default());
     assert_eq!(ports(&response), ["1", "3", "2"]);
     assert_eq!(response.total_groups, 3);
     let largest = &response.groups[0];
@@ -66,7 +66,7 @@ fn quantiles_of_the_largest_groups() {
     );
     let response = ask(
         &session,
-        GetSnapshotRequest {
+        &GetSnapshotRequest {
             quantiles: vec![0.0, 1.0],
             top: 1,
             include_histograms: true,
@@ -91,7 +91,7 @@ fn groups_in_the_order_asked_for() {
             order_by: by.into(),
             ..GetSnapshotRequest::default()
         };
-        ports(&ask(&session, request)).join(" ")
+        ports(&ask(&session, &request)).join(" ")
     };
     assert_eq!(ordered("count"), "3 1 2");
     assert_eq!(ordered("max_seconds"), "2 1 3");
@@ -100,7 +100,7 @@ fn groups_in_the_order_asked_for() {
         ungrouped: true,
         ..GetSnapshotRequest::default()
     };
-    let response = ask(&session, ungrouped);
+    let response = ask(&session, &ungrouped);
     assert_eq!((response.total_groups, response.groups[0].count), (1, 303));
 }
 
@@ -111,8 +111,8 @@ fn a_window_says_when_it_begins() {
         window: Some(prost_types::Duration { seconds, nanos: 0 }),
         ..GetSnapshotRequest::default()
     };
-    let whole = ask(&session, GetSnapshotRequest::default());
-    let long = ask(&session, window(3600));
+    let whole = ask(&session, &GetSnapshotRequest::default());
+    let long = ask(&session, &window(3600));
     assert_eq!(
         (&long.start_time, &long.groups),
         (&whole.start_time, &whole.groups)
@@ -121,7 +121,7 @@ fn a_window_says_when_it_begins() {
     counter.record(9, 7);
     let short = ask(
         &session,
-        GetSnapshotRequest {
+        &GetSnapshotRequest {
             window: Some(prost_types::Duration {
                 seconds: 0,
                 nanos: 1,
@@ -133,7 +133,7 @@ fn a_window_says_when_it_begins() {
     assert_ne!(short.start_time, whole.start_time);
     session.stop(EndReason::SessionStopped);
     assert!(!session.remember().unwrap());
-    let last = ask(&session, window(3600));
+    let last = ask(&session, &window(3600));
     assert_eq!((last.total_groups, last.start_time), (4, whole.start_time));
     session.close();
     let failure = session.snapshot(&window(1), "").unwrap_err();
@@ -184,7 +184,7 @@ fn a_message_is_never_above_its_bound() {
     }
     let response = ask(
         &session,
-        GetSnapshotRequest {
+        &GetSnapshotRequest {
             top: 2000,
             quantiles: vec![0.5; 100],
             ..GetSnapshotRequest::default()
