@@ -391,7 +391,7 @@ pub const TABLE: [Row; 25] = [
         metric: Metric::CpuStall,
         name: "cpu stall",
         engine: EngineKind::Span,
-        implemented: false,
+        implemented: true,
         hooks: &[("perf_event", "5.8")],
         filter_fields: &[],
         protocols: &[],

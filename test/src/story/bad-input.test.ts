@@ -115,10 +115,10 @@ const SPECS: readonly Row[] = [
   ),
   {
     what: "a probe of a later version",
-    spec: { probes: [{ cpuStall: {} }] },
+    spec: { probes: [{ netStack: {} }] },
     code: "UNIMPLEMENTED",
     reason: "METRIC_UNIMPLEMENTED",
-    fields: ["probes[0].cpu_stall"],
+    fields: ["probes[0].net_stack"],
   },
 ];
 

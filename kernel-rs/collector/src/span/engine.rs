@@ -163,6 +163,8 @@ pub(super) struct State {
     pub(super) places: Arc<Places>,
     reader: Reader<Routes>,
     readings: Readings,
+    /// Interval of the timers.
+    tick_ns: u64,
     /// Functions by the bit of their lane.
     targets: HashMap<u32, Target>,
     next_id: u64,
@@ -191,6 +193,7 @@ impl State {
                 tell_losses(&shared);
             })?,
             readings: Readings::default(),
+            tick_ns: lane::TICK_NS,
             targets: HashMap::new(),
             next_id: 0,
             generation: 0,
@@ -214,6 +217,7 @@ impl State {
         log: Arc<SessionLog>,
     ) -> Result<u64, Failure> {
         let mut refused: Vec<(u32, Failure)> = Vec::new();
+        self.agree_on_tick(&lanes)?;
         for lane in &lanes {
             for row in metric::rows(lane.metrics) {
                 if let Err(failure) = self.attach(row.metric) {
@@ -317,6 +321,34 @@ impl State {
         Some((member, counters))
     }
 
+    /// The timers are the host's: whoever comes while they run has to take their interval.
+    fn agree_on_tick(&mut self, lanes: &[Lane]) -> Result<(), Failure> {
+        let Some(wanted) = lanes.iter().find_map(|it| it.tick_ns) else {
+            return Ok(());
+        };
+        let others = self
+            .members
+            .values()
+            .flat_map(|it| &it.lanes)
+            .map(|it| &it.lane);
+        let mut all = others.chain(lanes).filter_map(|it| it.tick_ns);
+        if let Some(other) = all.find(|it| *it != wanted) {
+            let text = format!(
+                "timers run every {} us for other probes; take that interval or stop them",
+                other / 1000
+            );
+            return Err(
+                Failure::new(Reason::OptionConflict, text.clone()).with_precondition(
+                    "STATE",
+                    "cpu_stall.interval",
+                    text,
+                ),
+            );
+        }
+        self.tick_ns = wanted;
+        Ok(())
+    }
+
     /// Attaches to the functions of lanes: probes that could not be, and why.
     fn attach_functions(&mut self, seated: &[Seated]) -> Vec<(u32, Failure)> {
         let mut failed = Vec::new();
@@ -361,6 +393,12 @@ impl State {
 
     /// Attaches the programs of a metric: the hook that took them.
     fn attach(&mut self, metric: Metric) -> Result<&'static str, Failure> {
+        if metric == Metric::CpuStall {
+            if self.object.start_timers(self.tick_ns)? {
+                self.valid_from[metric as usize] = clock::monotonic_ns();
+            }
+            return Ok("perf_event");
+        }
         let mut news = false;
         for hook in hook::of(metric) {
             news |= self.object.attach(*hook)?;
@@ -379,6 +417,9 @@ impl State {
             .copied()
             .collect();
         self.object.detach_all_but(&used);
+        if metrics & metric::bit(Metric::CpuStall) == 0 {
+            self.object.stop_timers();
+        }
         let members = &self.members;
         self.targets.retain(|bit, _| {
             let mut lanes = members.values().flat_map(|it| &it.lanes);
@@ -421,6 +462,7 @@ impl State {
             .collect();
         let mut plan = plan::make(&placed, next)?;
         plan.config.valid_from = self.valid_from;
+        plan.config.tick_ns = self.tick_ns;
         let bank = next & 1;
         self.object
             .write(bank, &plan.config, &plan::of_bank(plan.filters, bank))?;
@@ -493,11 +535,16 @@ impl State {
             .collect()
     }
 
-    /// Programs on functions.
+    /// Programs on functions and timers.
     fn functions(&self, metrics: u32, shared: bool) -> Vec<ProgramStats> {
-        if metrics & metric::bit(Metric::UserFunction) == 0 {
-            return Vec::new();
-        }
+        let wanted = |name: &str| {
+            let metric = if name == "latscope_tick" {
+                Metric::CpuStall
+            } else {
+                Metric::UserFunction
+            };
+            metrics & metric::bit(metric) != 0
+        };
         let lanes = self.members.values().flat_map(|it| &it.lanes);
         let mut names: Vec<&str> = lanes
             .filter_map(|it| Some(it.lane.function.as_ref()?.name.as_str()))
@@ -506,11 +553,17 @@ impl State {
         names.dedup();
         let functions = self.object.functions();
         functions
+            .filter(|(name, ..)| wanted(name))
             .map(|(name, load_time, info)| {
+                let (kind, attached_to) = if name == "latscope_tick" {
+                    ("perf_event", "perf_event: cpu-clock on every CPU".into())
+                } else {
+                    ("kprobe", format!("uprobe: {}", names.join(", ")))
+                };
                 let own = program::Own {
                     name,
-                    kind: "kprobe",
-                    attached_to: format!("uprobe: {}", names.join(", ")),
+                    kind,
+                    attached_to,
                     shared,
                     load_time,
                 };

@@ -12,9 +12,13 @@ use crate::{
     proto::{GroupBy, Metric, probe::Kind},
     spec::{
         compiled::{Clause, CompiledProbe, CompiledSpec},
+        time,
         violations::Violations,
     },
 };
+
+/// Interval of timers where a probe sets none.
+pub(super) const TICK_NS: u64 = 10_000_000;
 
 /// What one bit of the mask stands for. A probe has more than one only when clauses speak of some of its metrics.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +45,8 @@ pub(super) struct Lane {
     pub(super) failed_only: bool,
     /// The idle task too.
     pub(super) idle: bool,
+    /// Interval of its timers.
+    pub(super) tick_ns: Option<u64>,
     /// What is called.
     pub(super) function: Option<Function>,
 }
@@ -145,6 +151,15 @@ fn lane(
         timeout_ns: probe.timeout_ns,
         failed_only: matches!(&probe.kind, Kind::Syscall(it) if it.failed_only),
         idle: matches!(&probe.kind, Kind::OffCpu(it) if it.include_idle),
+        tick_ns: match &probe.kind {
+            Kind::CpuStall(it) => Some(
+                it.interval
+                    .as_ref()
+                    .map_or(Ok(TICK_NS), |it| time::positive_duration_ns(it))
+                    .unwrap_or(TICK_NS),
+            ),
+            _ => None,
+        },
         function: None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod block_io;
 mod child;
+mod cpu_stall;
 mod filters;
 mod histogram;
 mod interrupt;

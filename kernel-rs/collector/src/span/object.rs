@@ -11,11 +11,12 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, RingBuf},
     programs::{
-        BtfTracePoint, ProgramError, ProgramInfo, UProbe,
+        BtfTracePoint, PerfEvent, ProgramError, ProgramInfo, UProbe,
+        perf_event::{PerfEventConfig, PerfEventLink, PerfEventScope, SamplePolicy, SoftwareEvent},
         tp_btf::BtfTracePointLink,
         uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
     },
-    util::nr_cpus,
+    util::{nr_cpus, online_cpus},
 };
 use latscope_events::{
     histogram::Histogram,
@@ -72,6 +73,7 @@ pub(super) struct Object {
     /// Programs on functions, which have as many places as there are lanes.
     functions: Map<&'static str, Duration>,
     hits: PerCpuArray<MapData, u64>,
+    timers: Vec<PerfEventLink>,
     control: Array<MapData, Wire<Control>>,
     config: Array<MapData, Wire<Config>>,
     filters: HashMap<MapData, Wire<FilterKey>, Wire<Accepting>>,
@@ -99,6 +101,7 @@ impl Object {
         Ok(Self {
             programs: Map::new(),
             functions: Map::new(),
+            timers: Vec::new(),
             hits: take(&mut ebpf, "TARGET_HITS")?,
             control: take(&mut ebpf, "CONTROL")?,
             config: take(&mut ebpf, "CONFIG")?,
@@ -225,6 +228,64 @@ impl Object {
             })
     }
 
+    /// Starts a timer on every CPU, each with its program, where there is none yet; whether there was none.
+    ///
+    /// # Errors
+    /// `HOOK_UNAVAILABLE` where the kernel refuses the event.
+    pub(super) fn start_timers(&mut self, interval_ns: u64) -> Result<bool, Failure> {
+        const NAME: &str = "latscope_tick";
+        if !self.timers.is_empty() {
+            return Ok(false);
+        }
+        let cpus = online_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
+        let program: &mut PerfEvent = self
+            .ebpf
+            .program_mut(NAME)
+            .ok_or_else(|| {
+                Failure::new(
+                    Reason::Internal,
+                    format!("program {NAME} is not in the object"),
+                )
+            })?
+            .try_into()
+            .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
+        if let Entry::Vacant(entry) = self.functions.entry(NAME) {
+            let begun = Instant::now();
+            program
+                .load()
+                .map_err(|error| bpf::not_loaded(NAME, PRIVILEGES, error))?;
+            entry.insert(begun.elapsed());
+        }
+        let mut timers = Vec::new();
+        for cpu in cpus {
+            let link = program
+                .attach(
+                    PerfEventConfig::Software(SoftwareEvent::CpuClock),
+                    PerfEventScope::AllProcessesOneCpu { cpu },
+                    SamplePolicy::Period(interval_ns),
+                    false,
+                )
+                .and_then(|id| program.take_link(id));
+            timers.push(link.map_err(|error| {
+                let text = format!("no timer on CPU {cpu}: {}", bpf::chain(&error));
+                crate::privilege::missing(PRIVILEGES).unwrap_or_else(|| {
+                    Failure::new(Reason::HookUnavailable, text.clone()).with_precondition(
+                        "CAPABILITY",
+                        "perf_event",
+                        text,
+                    )
+                })
+            })?);
+        }
+        self.timers = timers;
+        Ok(true)
+    }
+
+    /// Stops them.
+    pub(super) fn stop_timers(&mut self) {
+        self.timers.clear();
+    }
+
     /// Calls of a lane's function so far, whether they were wanted or not.
     pub(super) fn hits(&self, bit: u32) -> Result<u64, Failure> {
         let values = self
@@ -234,7 +295,7 @@ impl Object {
         Ok(values.iter().sum())
     }
 
-    /// Programs on functions that are loaded, and how long that took.
+    /// Programs on functions and timers that are loaded, and how long that took.
     pub(super) fn functions(&self) -> impl Iterator<Item = (&'static str, Duration, ProgramInfo)> {
         self.functions.iter().filter_map(|(name, load_time)| {
             let info = self.ebpf.program(name)?.info().ok()?;

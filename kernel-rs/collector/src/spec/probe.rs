@@ -19,6 +19,9 @@ pub(crate) const DNS_PORTS: [u32; 2] = [53, 5353];
 /// Where QUIC is.
 pub(crate) const QUIC_PORTS: [u32; 1] = [443];
 
+/// Shortest interval of a timer: each costs its CPU about half a microsecond.
+const TICK_MIN_NS: u64 = 1_000_000;
+
 const TCP: &[Metric] = &[
     Metric::TcpHandshakeRemote,
     Metric::TcpHandshakeLocal,
@@ -237,11 +240,14 @@ fn check_span_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Vec<
         Kind::CpuStall(it) => {
             if let Some(interval) = &it.interval {
                 let field = format!("{path}.cpu_stall.interval");
-                violations.take(
-                    Reason::DurationInvalid,
-                    field,
-                    time::positive_duration_ns(interval),
-                );
+                let interval = time::positive_duration_ns(interval).and_then(|it| {
+                    if it < TICK_MIN_NS {
+                        Err("is below 1 ms".into())
+                    } else {
+                        Ok(it)
+                    }
+                });
+                violations.take(Reason::DurationInvalid, field, interval);
             }
             built(
                 &[Metric::CpuStall],

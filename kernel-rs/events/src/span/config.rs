@@ -42,6 +42,8 @@ pub struct Config {
     pub timeouts: [Timeout; TIMEOUTS],
     /// By generations back: lanes that were there already, so that a span begun then may end for them.
     pub since: [u64; GENERATIONS],
+    /// Interval of the timers.
+    pub tick_ns: u64,
     /// Lanes that want failures alone.
     pub failed_only: u64,
     /// Lanes that want the idle task too.
@@ -68,7 +70,7 @@ layout!(
         + 1
         + 2 * TIMEOUTS
         + GENERATIONS
-        + 2
+        + 3
         + SYSCALLS / 64)
         + 16
 );

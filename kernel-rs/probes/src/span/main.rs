@@ -12,6 +12,7 @@
 mod block_io;
 mod call;
 mod classify;
+mod cpu_stall;
 mod emit;
 mod exit;
 mod hardirq;

@@ -89,3 +89,7 @@ pub(crate) static FRAMES: HashMap<u32, Frames, 4096> = HashMap::new();
 /// A thread that is in none.
 #[btf_map]
 pub(crate) static NEW_FRAMES: Array<Frames, 1> = Array::new();
+
+/// When the timer of this CPU fired last.
+#[btf_map]
+pub(crate) static TICKS: PerCpuArray<u64, 1> = PerCpuArray::new();
