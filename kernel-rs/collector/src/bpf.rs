@@ -76,6 +76,17 @@ pub(crate) fn not_loaded(name: &str, privileges: &[&str], error: ProgramError) -
     .with_log(log)
 }
 
+/// An error with what caused it: aya's outermost says the least.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        text = format!("{text}: {error}");
+        inner = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use aya::{EbpfLoader, programs::SchedClassifier};
@@ -116,15 +127,4 @@ mod tests {
         assert!(log.contains("R5 !read_ok") && log.trim_end().ends_with(tail.trim_end()));
         assert!(failure.to_json().contains(r#""log":"#));
     }
-}
-
-/// An error with what caused it: aya's outermost says the least.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut inner = error.source();
-    while let Some(error) = inner {
-        text = format!("{text}: {error}");
-        inner = error.source();
-    }
-    text
 }

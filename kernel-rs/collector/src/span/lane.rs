@@ -152,12 +152,11 @@ fn lane(
         failed_only: matches!(&probe.kind, Kind::Syscall(it) if it.failed_only),
         idle: matches!(&probe.kind, Kind::OffCpu(it) if it.include_idle),
         tick_ns: match &probe.kind {
-            Kind::CpuStall(it) => Some(
-                it.interval
-                    .as_ref()
-                    .map_or(Ok(TICK_NS), |it| time::positive_duration_ns(it))
-                    .unwrap_or(TICK_NS),
-            ),
+            // Checked before; an unset one is the default.
+            Kind::CpuStall(it) => {
+                let interval = it.interval.as_ref().map(time::positive_duration_ns);
+                Some(interval.and_then(Result::ok).unwrap_or(TICK_NS))
+            }
             _ => None,
         },
         function: None,

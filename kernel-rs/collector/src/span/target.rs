@@ -13,7 +13,7 @@ use crate::failure::Failure;
 
 /// Calls a second of one function that are measured: each traps twice, 14 to 38 us a time (docs/metrics.md), and a function
 /// called more often would slow its program down more than anybody asked for.
-pub(super) const CALLS_A_SECOND: u64 = 10_000;
+pub(super) const CALLS_A_SECOND: u64 = 5_000;
 
 /// A function with its programs. Dropping it detaches them.
 pub(super) struct Target {

@@ -48,7 +48,7 @@ fn named(config: &'static Config, field: u32, bank: u32, value: [u64; 2]) -> &'s
         value,
     };
     // SAFETY: the user side writes the bank only while it is not in use.
-    match unsafe { FILTERS.get(&key) } {
+    match unsafe { FILTERS.get(key) } {
         Some(found) => found,
         None => &config.any[field as usize & 3],
     }

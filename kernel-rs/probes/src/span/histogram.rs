@@ -57,11 +57,11 @@ fn find(key: &SeriesKey) -> Option<*mut Histogram> {
         other: 1,
         ..*key
     };
-    if let Some(known) = OTHERS.get_ptr_mut(&other) {
+    if let Some(known) = OTHERS.get_ptr_mut(other) {
         return Some(known);
     }
-    let _ = OTHERS.insert(&other, new, u64::from(BPF_NOEXIST));
-    OTHERS.get_ptr_mut(&other)
+    let _ = OTHERS.insert(other, new, u64::from(BPF_NOEXIST));
+    OTHERS.get_ptr_mut(other)
 }
 
 #[inline(always)]

@@ -57,7 +57,7 @@ extern "C" fn accepting_subject(
         value: [subject, 0],
     };
     // SAFETY: the user side writes the bank only while it is not in use.
-    let accepting = match unsafe { FILTERS.get(&key) } {
+    let accepting = match unsafe { FILTERS.get(key) } {
         Some(found) => found,
         None => &config.any[field::SUBJECT as usize],
     };

@@ -18,10 +18,8 @@ impl Child {
     pub(super) fn new(act: impl FnOnce()) -> Self {
         let mut pipe = [0; 2];
         // SAFETY: an array of two.
-        assert_eq!(
-            unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) },
-            0
-        );
+        let made = unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) };
+        assert_eq!(made, 0);
         // SAFETY: the child makes system calls only, and leaves without running anything of its parent's.
         match unsafe { fork() }.unwrap() {
             ForkResult::Child => {

@@ -93,10 +93,8 @@ fn rule_25_a_wait_for_a_partner_lasts_as_long_as_that_takes() {
     let begun = Instant::now();
     sleep(NAP);
     // SAFETY: one byte.
-    assert_eq!(
-        unsafe { libc::write(pipe[1], [1_u8].as_ptr().cast(), 1) },
-        1
-    );
+    let written = unsafe { libc::write(pipe[1], [1_u8].as_ptr().cast(), 1) };
+    assert_eq!(written, 1);
     child.wait();
     let most = begun.elapsed() + LATE;
     session.stop(EndReason::SessionStopped);
@@ -116,7 +114,9 @@ fn rule_25_hundreds_of_threads_at_once_each_have_their_own() {
         let all: Vec<_> = (0..THREADS)
             .map(|_| std::thread::spawn(|| sleep(NAP)))
             .collect();
-        all.into_iter().for_each(|it| it.join().unwrap());
+        for it in all {
+            it.join().unwrap();
+        }
     });
     let session = collector
         .start(&spec(syscalls(&["clock_nanosleep"], false), &[child.pid]))

@@ -39,6 +39,30 @@ extern "C" fn latscope_test_nothing(n: u32) -> u32 {
     std::hint::black_box(n)
 }
 
+/// Ends the process from a signal, whatever function it is in then.
+fn leave_soon() {
+    unsafe extern "C" fn leave(_: i32) {
+        // SAFETY: a system call.
+        unsafe { libc::_exit(0) }
+    }
+    let never = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    let once = libc::itimerval {
+        it_interval: never,
+        it_value: libc::timeval {
+            tv_usec: 2000,
+            ..never
+        },
+    };
+    // SAFETY: the handler makes a system call only.
+    unsafe {
+        libc::signal(libc::SIGALRM, leave as *const () as usize);
+        libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut());
+    }
+}
+
 fn function(symbol: &str) -> Kind {
     Kind::UserFunction(UserFunctionProbe {
         binary: std::env::current_exe().unwrap().to_str().unwrap().into(),
@@ -94,22 +118,7 @@ fn rule_25_who_dies_inside_a_function_is_told_to_have_no_end() {
     let collector = collector();
     let mut child = Child::new(|| {
         latscope_test_nap();
-        // SAFETY: ends the process inside a function that is measured.
-        unsafe extern "C" fn leave(_: i32) {
-            unsafe { libc::_exit(0) }
-        }
-        unsafe {
-            libc::signal(libc::SIGALRM, leave as *const () as usize);
-            let soon = libc::timeval {
-                tv_sec: 0,
-                tv_usec: 2000,
-            };
-            let once = libc::itimerval {
-                it_interval: std::mem::zeroed(),
-                it_value: soon,
-            };
-            libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut());
-        }
+        leave_soon();
         latscope_test_nap();
     });
     let session = collector
@@ -151,7 +160,7 @@ fn a_function_called_too_often_is_left_alone_and_that_is_told() {
     let mut child = Child::new(|| {
         let begun = Instant::now();
         let mut n = 0;
-        while begun.elapsed() < Duration::from_secs(4) {
+        while begun.elapsed() < Duration::from_secs(6) {
             n = latscope_test_nothing(n) + 1;
         }
     });
