@@ -45,7 +45,7 @@ static SOURCES: AtomicU64 = AtomicU64::new(1);
 /// The rings of an engine, and how its programs wake their reader.
 pub(crate) struct Rings {
     /// One for each shard of CPUs.
-    pub(crate) rings: Vec<RingBuf<MapData>>,
+    pub(crate) shards: Vec<RingBuf<MapData>>,
     /// A word for each ring: `wake`.
     pub(crate) wake: Array<MapData, u32>,
     /// The programs know [`wake::LINGERS`].
@@ -93,7 +93,7 @@ impl<R: Routes> Reader<R> {
         let alarm = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|error| Failure::kernel("eventfd", &error))?;
         let alarm = Arc::new(alarm);
-        let epoll = watch(&alarm, &rings.rings)
+        let epoll = watch(&alarm, &rings.shards)
             .map_err(|error| Failure::kernel("watching the rings", &error))?;
         let routes = Arc::new(RwLock::new(routes));
         let (requests, inbox) = mpsc::channel();
@@ -239,7 +239,7 @@ impl<R: Routes> Loop<R> {
     }
 
     fn say(&mut self, state: u32) {
-        for shard in 0..self.rings.rings.len() as u32 {
+        for shard in 0..self.rings.shards.len() as u32 {
             let _ = self.rings.wake.set(shard, state, 0);
         }
     }
@@ -258,7 +258,7 @@ impl<R: Routes> Loop<R> {
             // While one ring is read, others take up what is newer than what it gave.
             let mut horizon = if all { u64::MAX } else { monotonic_ns() };
             let mut more = false;
-            for ring in &mut self.rings.rings {
+            for ring in &mut self.rings.shards {
                 let begin = self.batch.len();
                 while self.batch.len() - begin < BATCH {
                     let Some(record) = ring.next() else {
@@ -276,7 +276,7 @@ impl<R: Routes> Loop<R> {
                 return any;
             }
             any = true;
-            if self.rings.rings.len() > 1 {
+            if self.rings.shards.len() > 1 {
                 self.batch.sort_by_key(R::time_ns);
                 let due = self.batch.partition_point(|it| R::time_ns(it) <= horizon);
                 self.held.extend(self.batch.drain(due..));

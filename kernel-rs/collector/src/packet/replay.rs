@@ -135,7 +135,7 @@ impl Replay {
     /// What was measured since the last call, oldest first. To be called at least every 2 000 frames, or the ring is full.
     pub fn records(&mut self) -> Vec<Record> {
         let mut records = Vec::new();
-        for ring in &mut self.rings.rings {
+        for ring in &mut self.rings.shards {
             while let Some(record) = ring.next() {
                 records.extend(Record::read(&record));
             }

@@ -57,7 +57,7 @@ pub(super) fn make(ebpf: &mut Ebpf, count: u32) -> Result<(Rings, u64), Failure>
     let memory = ids.iter().filter_map(|id| maps.get(id)).sum();
     Ok((
         Rings {
-            rings,
+            shards: rings,
             wake,
             by_fill: true,
         },

@@ -97,7 +97,7 @@ impl Object {
     /// The ring and the word that asks for a wake-up; once.
     pub(super) fn take_rings(&mut self) -> Result<Rings, Failure> {
         Ok(Rings {
-            rings: vec![take(&mut self.ebpf, "SAMPLES")?],
+            shards: vec![take(&mut self.ebpf, "SAMPLES")?],
             wake: take(&mut self.ebpf, "WAKE")?,
             by_fill: false,
         })

@@ -179,7 +179,7 @@ impl State {
         let mut object = Object::open()?;
         let (ring, wake) = object.take_ring()?;
         let rings = Rings {
-            rings: vec![ring],
+            shards: vec![ring],
             wake,
             by_fill: false,
         };

@@ -162,7 +162,7 @@ fn a_namespace_that_goes_ends_its_part_and_is_let_go() {
         there.run(move || {
             ip(&format!(
                 "link add there0 type veth peer name pair0 netns {id}"
-            ))
+            ));
         });
         there.run(|| talk_on_loopback(2));
         there.leave();
