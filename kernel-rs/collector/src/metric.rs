@@ -90,7 +90,8 @@ pub struct Row {
 // BPF ring buffers, which every engine needs, came with 5.8.
 const TC: &[(&str, &str)] = &[("tcx", "6.6"), ("clsact", "5.8")];
 const SOCK_OPS: &[(&str, &str)] = &[("sock_ops", "5.8")];
-const TRACEPOINT: &[(&str, &str)] = &[("tp_btf", "5.8"), ("tracepoint", "5.8")];
+// The span engine reads `cgroup.ancestors`, which came with 6.1.
+const TRACEPOINT: &[(&str, &str)] = &[("tp_btf", "6.1")];
 const FUNCTION: &[(&str, &str)] = &[("fentry", "5.8"), ("kprobe", "5.8")];
 
 const TCP: &[IpProtocol] = &[IpProtocol::Tcp];
@@ -375,7 +376,7 @@ pub const TABLE: [Row; 25] = [
         Metric::UserFunction,
         "user function",
         true,
-        &[("uprobe", "5.8")],
+        &[("uprobe", "6.1")],
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
     ),
@@ -392,7 +393,7 @@ pub const TABLE: [Row; 25] = [
         name: "cpu stall",
         engine: EngineKind::Span,
         implemented: true,
-        hooks: &[("perf_event", "5.8")],
+        hooks: &[("perf_event", "6.1")],
         filter_fields: &[],
         protocols: &[],
         group_by: &[GroupBy::Node],

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use super::{
     attachment::SpanAttachment,
     books::Books,
-    capability,
+    capability, function,
     hook::{self, Hook},
     lane::{self, Lane},
     object::Object,
@@ -204,7 +204,13 @@ impl State {
 
     /// Attaches the programs of a metric and, unless a session has them, takes them off again: the hook that took them.
     fn try_out(&mut self, metric: Metric) -> Result<&'static str, Failure> {
-        let outcome = self.attach(metric);
+        let mut outcome = self.attach(metric);
+        if metric == Metric::UserFunction && outcome.is_ok() {
+            // On a function of this process alone, which it does not call.
+            outcome = function::of_libc().and_then(|it| {
+                Target::attach(&mut self.object, &it, SESSIONS as u32 - 1, 0).map(|_| "uprobe")
+            });
+        }
         self.detach_unused();
         outcome
     }
@@ -406,7 +412,10 @@ impl State {
         if news {
             self.valid_from[metric as usize] = clock::monotonic_ns();
         }
-        Ok("tp_btf")
+        Ok(match metric {
+            Metric::UserFunction => "uprobe",
+            _ => "tp_btf",
+        })
     }
 
     fn detach_unused(&mut self) {

@@ -69,6 +69,24 @@ pub(super) fn of(probe: &CompiledProbe) -> Result<Option<Function>, Failure> {
     }))
 }
 
+/// A function that every program has and none calls, of this process.
+///
+/// # Errors
+/// `HOOK_UNAVAILABLE` where there is no such library.
+pub(super) fn of_libc() -> Result<Function, Failure> {
+    const NAME: &str = "gnu_get_libc_version";
+    let unavailable = |why: String| Failure::new(Reason::HookUnavailable, why);
+    let path = binary::find("libc", None).map_err(unavailable)?;
+    let file = elf::File::open(&path).map_err(unavailable)?;
+    Ok(Function {
+        begins: file.functions(NAME).map_err(unavailable)?,
+        path,
+        ends: None,
+        pid: NonZeroU32::new(std::process::id()),
+        name: NAME.into(),
+    })
+}
+
 fn go(binary: &str) -> Failure {
     let text = format!(
         "{binary} is a Go program: its stacks move, and a return probe would crash it; measure its system calls, or a pair of USDT probes"

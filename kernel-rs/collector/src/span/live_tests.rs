@@ -1,6 +1,7 @@
 //! The engine on real tasks: children of the test, since the service's own process is not measured.
 
 mod block_io;
+mod capability;
 mod child;
 mod cpu_stall;
 mod filters;
