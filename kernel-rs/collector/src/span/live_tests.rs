@@ -7,6 +7,7 @@ mod cpu_stall;
 mod filters;
 mod histogram;
 mod interrupt;
+mod namespace;
 mod scheduler;
 mod sessions;
 mod syscall;

@@ -1,5 +1,7 @@
 //! What the programs must know of the running kernel.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use latscope_events::span::offsets::Offsets;
 
 use crate::{
@@ -7,11 +9,33 @@ use crate::{
     failure::{Failure, Reason},
 };
 
+/// Inode of the host's pid namespace (`PROC_PID_INIT_INO`).
+const HOST_PIDS: u64 = 0xefff_fffc;
+
+/// Whether pids here are those that the kernel's programs see. Elsewhere filters would mean other processes, and the service
+/// would measure itself.
+fn pids_are_the_host_s() -> Result<(), Failure> {
+    match std::fs::metadata("/proc/self/ns/pid") {
+        Ok(it) if it.ino() != HOST_PIDS => {
+            let text = "the service runs in a pid namespace, where processes have other ids; run it in the host's";
+            Err(
+                Failure::new(Reason::HookUnavailable, text).with_precondition(
+                    "STATE",
+                    "pid namespace",
+                    text,
+                ),
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Finds every offset that the programs use.
 ///
 /// # Errors
-/// `HOOK_UNAVAILABLE` where the kernel has no BTF, or lacks one of the fields.
+/// `HOOK_UNAVAILABLE` where the kernel has no BTF, or lacks one of the fields, and in a pid namespace.
 pub(super) fn find() -> Result<Offsets, Failure> {
+    pids_are_the_host_s()?;
     let btf = Btf::running().as_ref().map_err(|why| {
         Failure::new(Reason::HookUnavailable, why.clone()).with_precondition(
             "BTF",

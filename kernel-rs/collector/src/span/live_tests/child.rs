@@ -107,3 +107,13 @@ pub(super) fn sleep(time: Duration) {
         )
     };
 }
+
+/// Has the calling thread run on one CPU only.
+pub(super) fn pin(cpu: usize) {
+    // SAFETY: a set of its own.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
+    }
+}

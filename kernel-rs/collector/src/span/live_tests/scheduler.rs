@@ -3,22 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    child::{Child, sleep},
+    child::{Child, pin, sleep},
     sessions::{collector, latency, read, spec},
 };
 use crate::proto::{EndReason, OffCpuProbe, RunQueueProbe, Sample, probe::Kind};
 
 const NAP: Duration = Duration::from_millis(30);
-
-/// Has the process run on one CPU only.
-fn pin(cpu: usize) {
-    // SAFETY: a set of its own.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
-    }
-}
 
 fn spin(time: Duration) {
     let begun = Instant::now();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    child::{Child, sleep},
+    child::{Child, pin, sleep},
     sessions::{collector, latency, read, spec},
 };
 use crate::{
@@ -19,6 +19,27 @@ const LATE: Duration = Duration::from_millis(400);
 extern "C" fn latscope_test_nap() -> u32 {
     sleep(NAP);
     std::hint::black_box(1)
+}
+
+/// Begins on one CPU and ends on another, where there are two.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn latscope_test_move() -> u32 {
+    pin(0);
+    sleep(NAP);
+    pin(1);
+    sleep(NAP);
+    std::hint::black_box(1)
+}
+
+/// Two processes leave what one entered.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn latscope_test_fork() -> libc::pid_t {
+    // SAFETY: the child only returns and ends.
+    let child = unsafe { libc::fork() };
+    sleep(NAP);
+    std::hint::black_box(child)
 }
 
 /// Calls itself: the outermost is the longest.
@@ -152,6 +173,50 @@ fn rule_25_threads_call_at_once_and_each_return_is_its_own() {
     let (samples, totals) = read(&session);
     assert_eq!((samples.len(), totals.measured), (THREADS, THREADS as u64));
     assert!(samples.iter().all(|it| latency(it) >= NAP));
+}
+
+#[test]
+fn rule_25_a_span_that_moves_to_another_cpu_is_one_span() {
+    let collector = collector();
+    let mut child = Child::new(|| {
+        latscope_test_move();
+    });
+    let session = collector
+        .start(&spec(function("latscope_test_move"), &[child.pid]))
+        .unwrap();
+    child.run();
+    session.stop(EndReason::SessionStopped);
+    let (samples, totals) = read(&session);
+    assert_eq!((samples.len(), totals.measured), (1, 1));
+    assert!(
+        (2 * NAP..2 * NAP + LATE).contains(&latency(&samples[0])),
+        "{samples:?}"
+    );
+}
+
+#[test]
+fn rule_25_who_was_forked_inside_a_span_ends_nothing() {
+    let collector = collector();
+    let mut child = Child::new(|| {
+        if latscope_test_fork() == 0 {
+            // SAFETY: ends the process at once.
+            unsafe { libc::_exit(0) }
+        }
+        // SAFETY: nothing is written.
+        unsafe { libc::wait(std::ptr::null_mut()) };
+    });
+    let mut everybody = spec(function("latscope_test_fork"), &[]);
+    everybody.filters.clear();
+    let session = collector.start(&everybody).unwrap();
+    child.run();
+    session.stop(EndReason::SessionStopped);
+    let (samples, totals) = read(&session);
+    assert_eq!((samples.len(), totals.measured), (1, 1), "{samples:?}");
+    assert_eq!(samples[0].process.as_ref().unwrap().pid, child.pid);
+    assert!(
+        (NAP..NAP + LATE).contains(&latency(&samples[0])),
+        "{samples:?}"
+    );
 }
 
 #[test]
