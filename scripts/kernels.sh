@@ -100,7 +100,7 @@ shared() {
   mkdir -p "$root"/{bin,sbin,proc,sys,dev,tmp,run,root,etc,latscope/test}
   cp "$(command -v busybox)" "$root/bin/busybox"
   cp scripts/kernels/init "$root/init"
-  for tool in ip tc nsenter setpriv bash node; do
+  for tool in ip tc nsenter setpriv unshare losetup dd sleep bash node; do
     with_libraries "$root" "$(readlink -f "$(command -v "$tool")")"
     ln -sf "$(readlink -f "$(command -v "$tool")")" "$root/bin/$tool"
   done

@@ -76,13 +76,15 @@ pub(super) fn of(probe: &CompiledProbe) -> Result<Option<Function>, Failure> {
 pub(super) fn of_libc() -> Result<Function, Failure> {
     const NAME: &str = "gnu_get_libc_version";
     let unavailable = |why: String| Failure::new(Reason::HookUnavailable, why);
-    let path = binary::find("libc", None).map_err(unavailable)?;
+    let pid = NonZeroU32::new(std::process::id());
+    // Where this process has it, wherever the loader found that.
+    let path = binary::find("libc", pid).map_err(unavailable)?;
     let file = elf::File::open(&path).map_err(unavailable)?;
     Ok(Function {
         begins: file.functions(NAME).map_err(unavailable)?,
         path,
         ends: None,
-        pid: NonZeroU32::new(std::process::id()),
+        pid,
         name: NAME.into(),
     })
 }

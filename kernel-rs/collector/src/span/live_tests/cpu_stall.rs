@@ -20,8 +20,8 @@ fn every(milliseconds: i32) -> Kind {
 #[test]
 fn a_timer_fires_on_every_cpu_and_how_late_is_told() {
     let collector = collector();
-    let session = collector.start(&unfiltered(every(5))).unwrap();
     let begun = Instant::now();
+    let session = collector.start(&unfiltered(every(5))).unwrap();
     let cpus = aya::util::online_cpus().unwrap().len() as u64;
     while session.totals().measured < 20 * cpus {
         assert!(begun.elapsed() < Duration::from_secs(20), "no timer fires");
