@@ -23,8 +23,8 @@ versions=("$@")
 cache=$LATSCOPE_TOOLS/kernels
 # Of /init; those that are built in are passed over.
 modules=(veth sch_netem sch_ingress cls_bpf 8021q null_blk loop tcp_diag inet_diag)
-# Longer than any run so far took, by half.
-boot_limit=900
+# Longer than any run took on a busy machine.
+boot_limit=1500
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -100,6 +100,8 @@ shared() {
   mkdir -p "$root"/{bin,sbin,proc,sys,dev,tmp,run,root,etc,latscope/test}
   cp "$(command -v busybox)" "$root/bin/busybox"
   cp scripts/kernels/init "$root/init"
+  # Where libraries are looked up by name.
+  cp /etc/ld.so.cache "$root/etc/"
   for tool in ip tc nsenter setpriv unshare losetup dd sleep bash node; do
     with_libraries "$root" "$(readlink -f "$(command -v "$tool")")"
     ln -sf "$(readlink -f "$(command -v "$tool")")" "$root/bin/$tool"

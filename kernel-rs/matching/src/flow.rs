@@ -8,7 +8,7 @@ use latscope_events::{
 
 use crate::{
     Clock, Segment, Sink, acknowledgement,
-    cell::publish,
+    cell::{index, publish},
     data, first_byte, handshake,
     segment::{ACK, RST, SYN, distance},
 };
@@ -164,8 +164,8 @@ pub fn segment_of(
     if flow.track & (track::RTT | track::FIRST_BYTE) == 0 {
         return;
     }
-    let here = usize::from(side & 1);
-    let there = 1 - here;
+    let here = index(side);
+    let there = here ^ 1;
     let open = flow.state < state::CLOSED;
     if open && flow.track & track::FIRST_BYTE != 0 {
         first_byte::payload(flow, side, segment, clock, sink);

@@ -3,7 +3,7 @@
 //! They run inside the eBPF programs and, unchanged, in unit tests without a kernel. ACCURACY rules are named where they
 //! are kept. All sequence arithmetic wraps (RFC 9293, 3.4).
 #![no_std]
-#![cfg_attr(target_arch = "bpf", feature(core_intrinsics))]
+#![cfg_attr(target_arch = "bpf", feature(core_intrinsics, asm_experimental_arch))]
 #![cfg_attr(target_arch = "bpf", allow(internal_features))]
 
 pub mod acknowledgement;
