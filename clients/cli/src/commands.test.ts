@@ -199,6 +199,26 @@ test.each([
   ],
   ["stream --tcp --xyzzy", "unknown option '--xyzzy'"],
   ["stream --tcp extra", "too many arguments for 'stream'. Expected 0 arguments but got 1."],
+  ["histogram", "say what to measure, for example --tcp"],
+  [
+    "histogram --session edge --server-port 443",
+    "--server-port and --session exclude each other: what a session measures is fixed",
+  ],
+  ["histogram --tcp --min-latency 1ms", "unknown option '--min-latency'"],
+  [
+    "histogram --tcp --group-by port",
+    "option '--group-by <key>' argument 'port' is invalid. It must be one of client-prefix, server-prefix, server-port, interface, comm, cgroup, subject, protocol, result, node.",
+  ],
+  ["snapshot edge --group-by comm --ungrouped", "option '--ungrouped' cannot be used with option '--group-by <key>'"],
+  [
+    "snapshot edge --quantiles 0.5,99",
+    "option '--quantiles <q>' argument '0.5,99' is invalid. It must be from 0 to 1, such as 0.99.",
+  ],
+  [
+    "snapshot edge --order-by min",
+    "option '--order-by <what>' argument 'min' is invalid. Allowed choices are count, max, p99.",
+  ],
+  ["snapshot", "missing required argument 'session'"],
   ["sessions get", "missing required argument 'name'"],
   ["status --address nowhere", '--address: "nowhere" is neither unix:/path nor host:port (an IPv6 host in brackets)'],
   ["watch", "unknown command 'watch'"],

@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import type { Program } from "./command/action.js";
 import { addCapabilities } from "./command/capabilities.js";
+import { addHistogram } from "./command/histogram.js";
 import { addReplay } from "./command/replay.js";
 import { serveCommand } from "./command/serve.js";
 import { addSessions } from "./command/sessions.js";
+import { addSnapshot } from "./command/snapshot.js";
 import { addStatus } from "./command/status.js";
 import { addStream } from "./command/stream.js";
 import { addAddressFlag } from "./connection/address.js";
@@ -25,6 +27,8 @@ export async function createProgram(argv: readonly string[], program: Program): 
     .showHelpAfterError(helpHint);
   addAddressFlag(latscope);
   addStream(latscope, program);
+  addHistogram(latscope, program);
+  addSnapshot(latscope, program);
   addReplay(latscope, program);
   addSessions(latscope, program);
   addCapabilities(latscope, program);

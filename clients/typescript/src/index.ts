@@ -1,6 +1,7 @@
 export { connect, type Latscope } from "./connect.js";
+export { quantileOf, sumOf } from "./histogram.js";
 export type { Input } from "./input.js";
 export type { Sample } from "./sample.js";
 export type { SampleOptions } from "./options.js";
 export { Direction, EndReason, GroupBy, IpProtocol, LossStage, Metric, Quality } from "@latscope/proto";
-export type { End, Flow, Loss, Process } from "@latscope/proto";
+export type { End, Flow, Histogram, Loss, Process } from "@latscope/proto";

@@ -4,6 +4,7 @@ import { ALL_TCP } from "../harness/client.js";
 import { run } from "../harness/command.js";
 import type { Endpoint } from "../harness/endpoint.js";
 import { LineProcess } from "../harness/lines.js";
+import { stop } from "../harness/measure.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
 import type { Service } from "../harness/service.js";
 import { LATSCOPE, NODE, temporaryFolder } from "../harness/service.js";
@@ -94,6 +95,58 @@ describe("latscope stream", () => {
     expect(code).toBe(1);
     expect(stderr).toContain("nowhere0");
     expect(stderr).not.toContain("    at ");
+  });
+});
+
+describe("latscope histogram and snapshot", () => {
+  const scope = scopeOfEachTest();
+
+  test("histogram: a table an interval, a summary after Ctrl-C, exit code 0", async () => {
+    const { client, address } = await parties(scope);
+    const flags = ["--tcp", "--port", String(PORT), "--group-by", "server-port,client-prefix", "--interval", "100ms"];
+    const process = new LineProcess(scope, [...LATSCOPE, "histogram", ...flags, ...address]);
+    await process.stderrHas("watching tcp");
+    await client.connect(SERVER.v4, PORT);
+    const row = (metric: string) => new RegExp(`^${metric} +10\\.77\\.0\\.0/24 +${PORT} +1 +0\\.\\d{3} .* ms$`);
+    await process.lineWhere((line) => row("handshake").test(line));
+    process.kill("SIGINT");
+    expect(await process.exit).toEqual({ code: 0, signal: null });
+    const [header, ...summary] = process.pending.slice(-4);
+    expect(header).toMatch(/^metric +client prefix +server port +count +min +p50 +p90 +p99 +max$/);
+    expect(summary[0]).toMatch(row("handshake"));
+    expect(summary[1]).toMatch(row("handshake local"));
+    expect(summary[2]).toMatch(/^2 measured, 2 in these histograms, 0 lost; /);
+  });
+
+  test("histogram --json of a session that stops: all it measured, one object a line", async () => {
+    const { service, client, address } = await parties(scope);
+    const { name } = await service.client.create({ ...ALL_TCP, interfaces: [CLIENT.interface] });
+    const flags = ["--json", "--cumulative", "--session", name];
+    const process = new LineProcess(scope, [...LATSCOPE, "histogram", ...flags, ...address]);
+    await process.stderrHas("watching tcp");
+    await client.connect(SERVER.v4, PORT);
+    await stop(service.client, name);
+    expect(await process.exit).toEqual({ code: 0, signal: null });
+    const last = JSON.parse(process.pending.at(-1) ?? "") as unknown;
+    expect(last).toMatchObject({
+      groups: ["METRIC_TCP_HANDSHAKE_REMOTE", "METRIC_TCP_HANDSHAKE_LOCAL"].map((metric) => ({
+        group: { metric, keys: {} },
+        histogram: { scale: 3, count: 1 },
+      })),
+      totals: { measured: 2, aggregated_only: 0 },
+    });
+  });
+
+  test("snapshot: quantiles of the largest groups", async () => {
+    const { service, client, address } = await parties(scope);
+    const collection = { groupBy: ["GROUP_BY_SERVER_PORT"] };
+    await service.client.create({ ...ALL_TCP, interfaces: [CLIENT.interface], collection }, "edge");
+    await client.connect(SERVER.v4, PORT);
+    const { code, stdout } = await run([...LATSCOPE, "snapshot", "edge", "--top", "1", ...address]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^metric +server port +count +min +mean +p50 +p90 +p99 +p99\.9 +max$/m);
+    expect(stdout).toMatch(new RegExp(`^handshake +${PORT} +1 +(0\\.\\d{3} +){6}0\\.\\d{3} ms$`, "m"));
+    expect(stdout).toMatch(/^1 of 2 groups of .*\nsince it began: 2 measured, /m);
   });
 });
 

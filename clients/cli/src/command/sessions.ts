@@ -10,6 +10,7 @@ import { CreateSessionRequest, DeleteSessionRequest } from "@latscope/proto";
 import type { Command } from "commander";
 import { addAddressFlag } from "../connection/address.js";
 import { call } from "../connection/connect.js";
+import { addLatencyFlag, type LatencyFlag } from "../spec/filter.js";
 import { addLimitFlags, addSpecFlags, specFrom, type LimitFlags, type SpecFlags } from "../spec/spec.js";
 import { sessionName } from "../stream/request.js";
 import { withConnection, type Program } from "./action.js";
@@ -49,9 +50,10 @@ function addCreate(sessions: Command, program: Program): void {
   const create = sessions.command("create").description("make a session that outlives this command");
   create.option("--id <id>", "its name, [a-z][a-z0-9-]{0,62}; default: chosen by the service");
   addSpecFlags(create);
+  addLatencyFlag(create);
   addLimitFlags(create);
   addAddressFlag(create.option("--json", "print it as one JSON object, integers exact"));
-  create.action(async (flags: SpecFlags & LimitFlags & JsonFlag & { id?: string }) => {
+  create.action(async (flags: SpecFlags & LatencyFlag & LimitFlags & JsonFlag & { id?: string }) => {
     const request = CreateSessionRequest.fromPartial({ session: { spec: specFrom(flags) }, sessionId: flags.id ?? "" });
     await withConnection(create, program, async ({ sessions: client }) => {
       const { session } = await call<CreateSessionResponse>((done) => client.createSession(request, done));

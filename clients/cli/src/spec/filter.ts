@@ -17,8 +17,14 @@ export interface FilterFlags {
   comm?: string[];
   cgroup?: string[];
   metric?: Metric[];
+}
+
+/** The flag that withholds single samples; histograms count every latency. */
+export interface LatencyFlag {
   minLatency?: Duration;
 }
+
+const heading = "Only (values with commas, or given again, are alternatives):";
 
 /** Adds the flags of {@link FilterFlags}. Values of one flag are alternatives; different flags must all hold. */
 export function addFilterFlags(command: Command): void {
@@ -35,11 +41,14 @@ export function addFilterFlags(command: Command): void {
     flag("--comm <name>", "command name of the task", each(name)),
     flag("--cgroup <path>", "cgroup, with everything below it", each(name)),
     flag("--metric <metric>", "only this metric, such as rtt or tcp-handshake-local", each(metric)),
-    flag("--min-latency <time>", "only latencies from this on, such as 50ms", duration),
   ];
-  for (const option of flags) {
-    command.addOption(option.helpGroup("Only (values with commas, or given again, are alternatives):"));
-  }
+  for (const option of flags) command.addOption(option.helpGroup(heading));
+}
+
+/** Adds the flag of {@link LatencyFlag}. */
+export function addLatencyFlag(command: Command): void {
+  const option = flag("--min-latency <time>", "only latencies from this on, such as 50ms", duration);
+  command.addOption(option.helpGroup(heading));
 }
 
 /** The clause that flags ask for, or none if they do not narrow. The least latency is not part of it: who withholds is the caller's choice. */

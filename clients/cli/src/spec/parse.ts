@@ -81,6 +81,13 @@ export function duration(text: string): Duration {
   return { seconds: ns / 1_000_000_000n, nanos: Number(ns % 1_000_000_000n) };
 }
 
+/** `0.99`: a part of all, from 0 to 1. */
+export function quantile(text: string): number {
+  const value = /^\d(\.\d{1,15})?$/.test(text) ? Number(text) : undefined;
+  if (value === undefined || value > 1) throw new InvalidArgumentError("It must be from 0 to 1, such as 0.99.");
+  return value;
+}
+
 export function metric(text: string): Metric {
   const found = metricNamed(text);
   if (found === undefined) throw new InvalidArgumentError("There is no such metric; latscope capabilities lists them.");

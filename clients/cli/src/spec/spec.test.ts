@@ -1,11 +1,13 @@
 import { Direction, Filter, Metric, SessionSpec } from "@latscope/proto";
 import { Command } from "commander";
 import { expect, test } from "vitest";
+import { addLatencyFlag, type LatencyFlag } from "./filter.js";
 import { addLimitFlags, addSpecFlags, readerFiltersFrom, specFrom, type LimitFlags, type SpecFlags } from "./spec.js";
 
-function flags(line: string): SpecFlags & LimitFlags {
+function flags(line: string): SpecFlags & LatencyFlag & LimitFlags {
   const command = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
   addSpecFlags(command);
+  addLatencyFlag(command);
   addLimitFlags(command);
   command.parse(line.split(" "), { from: "user" });
   return command.opts();

@@ -1,6 +1,6 @@
 import { Collection, Filter, SessionSpec, type Limits } from "@latscope/proto";
 import type { Command } from "commander";
-import { addFilterFlags, clauseFrom, type FilterFlags } from "./filter.js";
+import { addFilterFlags, clauseFrom, type FilterFlags, type LatencyFlag } from "./filter.js";
 import { flag } from "./flag.js";
 import { duration, type Duration, each, name, small, wholeNumber } from "./parse.js";
 import { addProbeFlags, probesFrom, type ProbeFlags } from "./probes.js";
@@ -50,7 +50,7 @@ export function addLimitFlags(command: Command): void {
 }
 
 /** The spec that flags ask for. @throws UsageError when they name nothing to measure */
-export function specFrom(flags: SpecFlags & LimitFlags): SessionSpec {
+export function specFrom(flags: SpecFlags & LatencyFlag & LimitFlags): SessionSpec {
   const metrics = flags.metric ?? [];
   const probes = probesFrom(flags, metrics, flags.pid ?? []);
   if (probes.length === 0) throw new UsageError("say what to measure, for example --tcp");
@@ -64,13 +64,13 @@ export function specFrom(flags: SpecFlags & LimitFlags): SessionSpec {
 }
 
 /** The clause for a reader of a session that somebody else made. */
-export function readerFiltersFrom(flags: FilterFlags): Filter[] {
+export function readerFiltersFrom(flags: FilterFlags & LatencyFlag): Filter[] {
   if (flags.minLatency === undefined) return clauseFrom(flags);
   const [clause = Filter.fromPartial({})] = clauseFrom(flags);
   return [{ ...clause, minLatency: flags.minLatency }];
 }
 
-function collectionFrom({ minLatency, maxSamplesPerSecond }: SpecFlags & LimitFlags): { collection?: Collection } {
+function collectionFrom({ minLatency, maxSamplesPerSecond }: LatencyFlag & LimitFlags): { collection?: Collection } {
   if (minLatency === undefined && maxSamplesPerSecond === undefined) return {};
   return { collection: { ...Collection.fromPartial({}), sampleMinLatency: minLatency, maxSamplesPerSecond } };
 }

@@ -1,20 +1,19 @@
-import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
-import {
-  SessionState,
-  type End,
-  type Loss,
-  type StreamSamplesRequest,
-  type StreamSamplesResponse,
-} from "@latscope/proto";
+import { Metadata, status, type ClientReadableStream, type ServiceError } from "@grpc/grpc-js";
+import type { End, StreamHistogramsResponse, StreamSamplesResponse } from "@latscope/proto";
 import type { Connection } from "../connection/connect.js";
 import { isServiceError } from "../connection/problem.js";
-import { fromColumns } from "./columns.js";
-import { nodeLine, sessionLine } from "./news.js";
-import { fromRows } from "./rows.js";
-import type { View } from "./view.js";
 
 // So long may the service take, from the first Ctrl-C on, to tell how it ended.
 const graceMs = 1000;
+
+/** A call that is followed, and what is done with each of its messages but the last. */
+export interface Followed<Message extends StreamSamplesResponse | StreamHistogramsResponse> {
+  call: ClientReadableStream<Message>;
+  /** Whether the session is this command's own. */
+  inline: boolean;
+  /** `giveUp` is aborted when nobody waits for the rest. */
+  show: (message: Message, giveUp: AbortSignal) => Promise<void>;
+}
 
 /** How a stream ended. */
 export interface Outcome {
@@ -22,26 +21,20 @@ export interface Outcome {
   session: string;
   /** What the service said last, if it came to that. */
   end: End | undefined;
-  /** What this reader was told of that it missed. */
-  losses: readonly Loss[];
   /** Why the call broke off, unless that was our doing. */
   error: ServiceError | undefined;
 }
 
 /** Shows a stream until it ends, `interrupted` is aborted, or `readerGone` is. */
-export async function follow(
+export async function follow<Message extends StreamSamplesResponse | StreamHistogramsResponse>(
   connection: Connection,
-  request: StreamSamplesRequest,
-  view: View,
+  { call, inline, show }: Followed<Message>,
   { interrupted, readerGone }: { interrupted: AbortSignal; readerGone: AbortSignal },
 ): Promise<Outcome> {
-  const inline = request.source?.$case === "spec";
-  const losses: Loss[] = [];
   let session = "";
   let end: End | undefined;
   let error: ServiceError | undefined;
 
-  const call = connection.samples.streamSamples(request);
   // The loop below hears of errors; one that comes after it has left is none.
   call.on("error", () => undefined);
   const givenUp = new AbortController();
@@ -57,14 +50,13 @@ export async function follow(
   readerGone.addEventListener("abort", giveUp, { once: true });
   interrupted.addEventListener("abort", endGently, { once: true });
   try {
-    for await (const message of call as AsyncIterable<StreamSamplesResponse>) {
+    for await (const message of call as AsyncIterable<Message>) {
       if (session === "") session = message.session;
       if (message.event?.$case === "end") {
         end = message.event.value;
         break;
       }
-      if (message.event?.$case === "loss") losses.push(message.event.value);
-      await show(message, view, inline, givenUp.signal);
+      await show(message, givenUp.signal);
     }
   } catch (thrown) {
     if (!isServiceError(thrown)) throw thrown;
@@ -74,7 +66,7 @@ export async function follow(
     interrupted.removeEventListener("abort", endGently);
     call.cancel();
   }
-  return { session, end, losses, error };
+  return { session, end, error };
 }
 
 function stopSession({ sessions }: Connection, name: string, giveUp: () => void): void {
@@ -82,31 +74,4 @@ function stopSession({ sessions }: Connection, name: string, giveUp: () => void)
   sessions.stopSession({ name, etag: "" }, new Metadata(), { deadline: Date.now() + graceMs }, (error) => {
     if (error !== null) giveUp();
   });
-}
-
-function show(
-  { event, session }: StreamSamplesResponse,
-  view: View,
-  inline: boolean,
-  giveUp: AbortSignal,
-): Promise<void> {
-  switch (event?.$case) {
-    case "start":
-      return view.start(event.value, session, inline);
-    case "rows":
-      return view.samples(fromRows(event.value), giveUp);
-    case "columns":
-      return view.samples(fromColumns(event.value), giveUp);
-    case "loss":
-      return view.loss(event.value);
-    case "sessionChange":
-      // That it stopped is what the end says, too, and says why.
-      return event.value.state === SessionState.STOPPED ? Promise.resolve() : view.say(sessionLine(event.value));
-    case "nodeStatus":
-      return view.say(nodeLine(event.value));
-    case "heartbeat":
-    case "end":
-    case undefined:
-      return Promise.resolve();
-  }
 }

@@ -1,9 +1,10 @@
 import { Encoding, Position, StreamSamplesRequest } from "@latscope/proto";
+import type { LatencyFlag } from "../spec/filter.js";
 import { readerFiltersFrom, specFrom, type SpecFlags } from "../spec/spec.js";
 import { UsageError } from "../spec/usage.js";
 
 /** The flags of `latscope stream` that reach the service. */
-export interface StreamFlags extends SpecFlags {
+export interface StreamFlags extends SpecFlags, LatencyFlag {
   session?: string;
   limit?: bigint;
   from?: "oldest" | "latest";

@@ -23,6 +23,7 @@ export class View {
   readonly #json: boolean;
   readonly #clock = new Clock();
   readonly #summary = new Summary();
+  readonly #losses: Loss[] = [];
 
   constructor(outputs: Outputs, json: boolean) {
     const lines = new SampleLines(paintFor(process.stdout, process.env));
@@ -34,6 +35,11 @@ export class View {
   /** How many samples were shown. */
   get shown(): bigint {
     return this.#summary.count;
+  }
+
+  /** What this reader was told of that it missed. */
+  get losses(): readonly Loss[] {
+    return this.#losses;
   }
 
   start(start: Start, session: string, inline: boolean): Promise<void> {
@@ -51,6 +57,7 @@ export class View {
   }
 
   loss(loss: Loss): Promise<void> {
+    this.#losses.push(loss);
     return this.say(lossLine(loss, this.#clock));
   }
 

@@ -1,4 +1,5 @@
 import { LossStage, type End, type Loss, type Refusal, type Totals } from "@latscope/proto";
+import { lossPart, refusalPart } from "../format/loss.js";
 
 /** What became of every latency, as far as this reader is concerned. */
 export interface Books {
@@ -29,6 +30,37 @@ export function booksOf({ totals, sessionTotals }: Pick<End, "totals" | "session
     losses: [...lossesOf(sessionTotals), ...own],
     refusals: (sessionTotals?.refusals ?? []).filter(({ count }) => count > 0n),
   };
+}
+
+/** The books of a session by itself, whoever reads it. */
+export function booksOfSession(totals: Totals | undefined): Books {
+  return { ...booksOf({ totals: undefined, sessionTotals: totals }), delivered: totals?.delivered ?? 0n };
+}
+
+/** `1963 measured, 1963 delivered, 0 lost; 17 not reported because ambiguous (12 retransmitted, 5 reordered)` */
+export function booksLine(books: Books): string {
+  const { delivered, filtered, aggregatedOnly } = books;
+  const parts = [`${delivered} delivered`];
+  if (filtered > 0n) parts.push(`${filtered} filtered out`);
+  if (aggregatedOnly > 0n) parts.push(`${aggregatedOnly} in histograms only`);
+  return line(books, parts);
+}
+
+/** `1963 measured, 1963 in these histograms, 0 lost; 0 not reported because ambiguous` */
+export function countsLine(books: Books): string {
+  return line(books, [`${books.delivered} in these histograms`]);
+}
+
+function line({ measured, losses, refusals }: Books, became: readonly string[]): string {
+  const parts = [...became, `${lost(losses)} lost${inBrackets(losses.map(lossPart))}`];
+  if (measured === undefined) return `${parts.join(", ")}; the service's own totals did not come`;
+  const refused = refusals.reduce((sum, { count }) => sum + count, 0n);
+  const ambiguous = `${refused} not reported because ambiguous${inBrackets(refusals.map(refusalPart))}`;
+  return `${measured} measured, ${parts.join(", ")}; ${ambiguous}`;
+}
+
+function inBrackets(parts: readonly string[]): string {
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
 
 /** How many samples were lost, over all stages. */

@@ -1,10 +1,9 @@
 import type { Metric } from "@latscope/proto";
 import { milliseconds } from "../format/duration.js";
-import { lossPart, refusalPart } from "../format/loss.js";
 import { shortName } from "../format/metric.js";
 import { table } from "../format/table.js";
 import type { Measurement } from "../stream/measurement.js";
-import { lost, type Books } from "./books.js";
+import { booksLine, type Books } from "./books.js";
 import { Histogram } from "./histogram.js";
 
 /** What the samples of a stream come to, by metric. */
@@ -42,20 +41,4 @@ export class Summary {
     const [first = "", ...rest] = table([header, ...rows], ["left", ...header.slice(1).map(() => "right" as const)]);
     return [first, ...rest.map((line) => `${line} ms`)];
   }
-}
-
-/** `1963 measured, 1963 delivered, 0 lost; 17 not reported because ambiguous (12 retransmitted, 5 reordered)` */
-function booksLine({ measured, delivered, filtered, aggregatedOnly, losses, refusals }: Books): string {
-  const parts = [`${delivered} delivered`];
-  if (measured !== undefined) parts.unshift(`${measured} measured`);
-  if (filtered > 0n) parts.push(`${filtered} filtered out`);
-  if (aggregatedOnly > 0n) parts.push(`${aggregatedOnly} in histograms only`);
-  parts.push(`${lost(losses)} lost${inBrackets(losses.map(lossPart))}`);
-  if (measured === undefined) return `${parts.join(", ")}; the service's own totals did not come`;
-  const refused = refusals.reduce((sum, { count }) => sum + count, 0n);
-  return `${parts.join(", ")}; ${refused} not reported because ambiguous${inBrackets(refusals.map(refusalPart))}`;
-}
-
-function inBrackets(parts: readonly string[]): string {
-  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
