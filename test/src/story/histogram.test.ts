@@ -57,7 +57,7 @@ async function told(scope: Scope): Promise<Told> {
   const [counting, sampling] = [await client.create(GROUPED), await client.create(SPEC)];
   const source = { session: counting.name };
   const cumulative = await HistogramStream.open(client, { ...source, cumulative: true });
-  const intervals = await HistogramStream.open(client, { ...source, interval: "0.1s" });
+  const intervals = await HistogramStream.open(client, { ...source, interval: { nanos: 100_000_000 } });
   const narrow = await HistogramStream.open(client, { ...source, cumulative: true, maxGroups: 1 });
   for (const host of [SERVER.v4, SERVER.v6]) for (const port of PORTS) await echoes(endpoint, host, port);
   for (const { name } of [counting, sampling]) await stop(client, name);
@@ -131,10 +131,8 @@ describe("histograms that the kernel counts", () => {
         expect(bound).toBeGreaterThanOrEqual(exact);
         expect(bound).toBeLessThanOrEqual(exact * WIDTH);
       }
-      if (group.metric !== Metric.TCP_HANDSHAKE_REMOTE) continue;
       // The relay's delay, there and back.
-      expect(Number(histogram.minNs)).toBeGreaterThanOrEqual(40e6);
-      expect(Number(quantileOf(histogram, 0.5))).toBeLessThan(45e6 * WIDTH);
+      if (group.metric === Metric.TCP_HANDSHAKE_REMOTE) expect(histogram.minNs).toBeGreaterThanOrEqual(40_000_000n);
     }
 
     // What the intervals counted comes to the same.
