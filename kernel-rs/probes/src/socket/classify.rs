@@ -182,8 +182,8 @@ fn within(work: &mut Work, field: u32) {
     for level in 0..LEVELS {
         let id = kernel::cgroup_id(kernel::ancestor(work.cgroup, level));
         let found = find(work, field, 64, [id as u32, (id >> 32) as u32, 0, 0]);
-        for clause in 0..CLAUSES {
-            work.found[clause] |= found[clause];
+        for (all, one) in work.found.iter_mut().zip(found) {
+            *all |= one;
         }
     }
     for clause in 0..CLAUSES {

@@ -32,7 +32,7 @@ mod op {
     pub(super) const RTT: u32 = 12;
 }
 
-/// `TCP_*` of linux/tcp_states.h.
+/// `TCP_*` of `linux/tcp_states.h`.
 const SYN_SENT: u32 = 2;
 const CLOSE: u32 = 7;
 
