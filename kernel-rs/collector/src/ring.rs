@@ -39,6 +39,9 @@ const QUIET_TICK_MS: u16 = 1000;
 /// Records taken out of a ring at once.
 const BATCH: usize = 4096;
 
+/// Batches that are taken out of each ring in one go: more than a ring of 1 MiB can hold of the smallest record.
+const PASSES: usize = 4;
+
 /// Readers so far; logs tell them apart by it.
 static SOURCES: AtomicU64 = AtomicU64::new(1);
 
@@ -153,7 +156,10 @@ impl<R> Drop for Reader<R> {
     fn drop(&mut self) {
         self.requests = None;
         let _ = self.alarm.write(1);
-        if let Some(thread) = self.thread.take() {
+        // The last hold on an engine may be the one that its own reader had for a moment.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
             let _ = thread.join();
         }
     }
@@ -253,7 +259,8 @@ impl<R: Routes> Loop<R> {
     /// Moves what the rings hold to the logs; what may not be the oldest only when `all` is wanted. Whether there was anything.
     fn drain(&mut self, all: bool) -> bool {
         let mut any = false;
-        loop {
+        // What was there when this began is less than so many; a reader slower than the programs must come to other things.
+        for _ in 0..PASSES {
             self.batch.append(&mut self.held);
             // While one ring is read, others take up what is newer than what it gave.
             let mut horizon = if all { u64::MAX } else { monotonic_ns() };
@@ -284,9 +291,10 @@ impl<R: Routes> Loop<R> {
             self.routes.read().deliver(&self.batch, wall_offset_ns());
             self.batch.clear();
             if !more {
-                return any;
+                break;
             }
         }
+        any
     }
 
     fn tell_quiet(&self, quiet: bool) {

@@ -58,8 +58,8 @@ pub struct Config {
     pub ignore_vlan: u32,
     /// Groupings in use.
     pub groupings: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// Histograms that each of them may have, so that none takes the room of all.
+    pub most_series: u32,
 }
 layout!(
     Config,

@@ -251,7 +251,8 @@ impl State {
                 place,
             },
         );
-        if let Err(failure) = self.reconcile().and_then(|_| self.publish(None)) {
+        // First the tables, then the interfaces: while there is but one group, all that is attached is taken for its own.
+        if let Err(failure) = self.publish(None).and_then(|()| self.reconcile()) {
             self.leave(id);
             return Err(failure);
         }
@@ -314,7 +315,14 @@ impl State {
 
     /// Removes a session: when this returns everything measured for it is in its log and nothing more will come.
     pub(super) fn leave(&mut self, id: u64) -> Option<Member> {
-        if self.members.contains_key(&id) && self.publish(Some((id, &[]))).is_ok() {
+        let group = self.members.get(&id)?.group;
+        let alone = |(other, it): (&u64, &Member)| *other == id || it.group != group;
+        if self.members.iter().all(alone) {
+            // First the interfaces, then the tables: see `join`.
+            self.groups[group] = None;
+            let _ = self.reconcile();
+        }
+        if self.publish(Some((id, &[]))).is_ok() {
             // Its last counters are brought in while it is still a member, its last samples while it still has its bits.
             let _ = self.fold();
             self.reader.drain();
@@ -323,10 +331,6 @@ impl State {
         let member = self.members.remove(&id)?;
         let bits: Vec<u32> = member.lanes.iter().map(|(bit, _)| *bit).collect();
         self.unroute(&bits);
-        if self.members.values().all(|it| it.group != member.group) {
-            self.groups[member.group] = None;
-        }
-        let _ = self.reconcile();
         if self.abroad && self.members.is_empty() {
             self.monitor = None;
         }
@@ -475,8 +479,10 @@ impl State {
                 wanted.entry(interface.index).or_insert((interface, 0)).1 |= 1 << group;
             }
         }
+        // The names of interfaces that went the last time: their samples are in the logs by now, and their histograms are
+        // when they have been brought in.
+        self.fold()?;
         let attached = &self.attached;
-        // The names of interfaces that went the last time: their samples are in the logs by now.
         self.reader
             .route(|routes| routes.names.retain(|index, _| attached.contains_key(index)));
         let gone: Vec<u32> = self

@@ -9,7 +9,7 @@ use aya::{
 };
 use latscope_events::{
     histogram::{self as kernel, BUCKETS, SCALE},
-    series::{SeriesKey, flags, pool, remembered},
+    series::{GROUPINGS, SeriesKey, flags, pool, remembered},
 };
 
 use super::object::zeros;
@@ -18,11 +18,11 @@ use crate::{bpf::take, failure::Failure, histogram::Histogram, per_cpu, wire::Wi
 /// Kernel memory for histograms, over all CPUs.
 const MEMORY: usize = 6 << 20;
 /// Fewest histograms, whatever they take.
-const FEWEST: usize = 128;
+const FEWEST: usize = 320;
 /// Most: what two CPUs make of the memory.
 const MOST: usize = 4096;
 /// One of so many is kept for what has no room otherwise.
-const RESERVED: usize = 8;
+const RESERVED: u32 = 8;
 
 /// How many histograms there are on this host.
 pub(super) fn count() -> u32 {
@@ -31,12 +31,19 @@ pub(super) fn count() -> u32 {
     fit.clamp(FEWEST, MOST.min(remembered::MOST as usize)) as u32
 }
 
+/// How many each of so many ways of grouping may have.
+pub(super) fn shared_by(groupings: u32) -> u32 {
+    (count() - count() / RESERVED) / groupings.max(1)
+}
+
 /// All histograms of one object.
 pub(super) struct Histograms {
     values: PerCpuArray<MapData, Wire<kernel::Histogram>>,
     series: maps::HashMap<MapData, Wire<SeriesKey>, u32>,
     free: Array<MapData, u32>,
     pool: Array<MapData, u64>,
+    /// How many each way of grouping has, two banks.
+    series_of: Array<MapData, u64>,
     /// Histograms put into the pool so far.
     given: u64,
     size: u32,
@@ -68,12 +75,13 @@ impl Histograms {
             series: take(ebpf, "SERIES")?,
             free: take(ebpf, "FREE")?,
             pool: take(ebpf, "POOL")?,
+            series_of: take(ebpf, "SERIES_OF")?,
             given: 0,
             size,
             used: HashMap::new(),
         };
         histograms.set(pool::SIZE, u64::from(size))?;
-        histograms.set(pool::RESERVE, u64::from(size) / RESERVED as u64)?;
+        histograms.set(pool::RESERVE, u64::from(size / RESERVED))?;
         for number in 0..size {
             histograms.give(number)?;
         }
@@ -142,6 +150,11 @@ impl Histograms {
             .filter(|(_, it)| u32::from(it.key.flags & flags::BANK) == bank)
             .map(|(number, _)| *number)
             .collect();
+        for grouping in 0..GROUPINGS as u32 {
+            self.series_of
+                .set(bank * GROUPINGS as u32 + grouping, 0, 0)
+                .map_err(|error| Failure::kernel("clearing SERIES_OF", &error))?;
+        }
         let mut retired = Vec::with_capacity(gone.len());
         for number in gone {
             let last = read(&self.values, number)?;

@@ -7,7 +7,10 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -458,6 +461,44 @@ fn until(what: &str, done: impl Fn() -> bool) {
         assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_session_sees_its_own_interfaces_whoever_comes_and_goes() {
+    alone(|| {
+        ip("link add v0 type veth peer name v1");
+        ip("link set v0 up");
+        ip("link set v1 up");
+        let collector = collector();
+        let watching = |interface: &str| SessionSpec {
+            interfaces: vec![interface.into()],
+            ..tcp_spec(None)
+        };
+        let session = collector.start(&watching("v0")).unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let talking = std::thread::spawn({
+            let done = done.clone();
+            let server = TcpListener::bind("127.0.0.1:0").unwrap();
+            move || {
+                let mut rounds = 0;
+                while !done.load(Ordering::Relaxed) {
+                    talk(&server, 20);
+                    rounds += 1;
+                }
+                rounds
+            }
+        });
+        for _ in 0..10 {
+            let other = collector.start(&watching("lo")).unwrap();
+            until("the other sees something", || other.totals().measured > 0);
+            other.stop(EndReason::SessionStopped);
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(talking.join().unwrap() > 0);
+        session.stop(EndReason::SessionStopped);
+        let (samples, _, totals) = all_of(&session);
+        assert_eq!((samples, totals.measured), (vec![], 0));
+    });
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Latencies and refusals, counted by class: what every session has of them does not depend on the rings.
 
+use core::sync::atomic::{Ordering, compiler_fence};
+
 use latscope_events::{
     class,
     counter::{self, Counters},
@@ -83,11 +85,13 @@ extern "C" fn measured(flow: *const Flow, packet: *const Packet, found: *const F
 pub(crate) fn begin(counters: &mut Counters) {
     // SAFETY: a field of a valid value; volatile, for another CPU may copy it meanwhile.
     unsafe { (&raw mut counters.before).write_volatile(counters.before.wrapping_add(1)) };
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// Ends it.
 #[inline(always)]
 pub(crate) fn end(counters: &mut Counters) {
+    compiler_fence(Ordering::SeqCst);
     // SAFETY: as above.
     unsafe { (&raw mut counters.after).write_volatile(counters.before) };
 }

@@ -1,6 +1,9 @@
 //! Latencies into histograms: one add for each way of grouping, whatever the number of sessions.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg};
+use core::{
+    intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd},
+    sync::atomic::{Ordering, compiler_fence},
+};
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use latscope_events::{
@@ -16,10 +19,12 @@ use latscope_matching::Found;
 use crate::{
     classify::client_side,
     count,
-    maps::{CONFIG, COUNTERS, FREE, HISTOGRAMS, POOL, SERIES, SERIES_KEY, SPARE},
+    maps::{CONFIG, COUNTERS, FREE, HISTOGRAMS, POOL, SERIES, SERIES_KEY, SERIES_OF, SPARE},
     packet::Packet,
 };
 
+/// Bit of `Packet::series`: the flow may remember the histogram.
+const REMEMBERS: u8 = 2;
 /// Times that a free histogram is tried for while other CPUs take them too.
 const TRIES: u32 = 4;
 
@@ -39,9 +44,17 @@ pub(crate) extern "C" fn enter(
     else {
         return 0;
     };
-    let Some(config) = CONFIG.get(flow.generation & 1) else {
+    // Read once: another CPU may classify the flow for the next generation meanwhile.
+    // SAFETY: a valid reference.
+    let bank = unsafe { (&raw const flow.generation).read_volatile() } & 1;
+    let Some(config) = CONFIG.get(bank) else {
         return 0;
     };
+    // For some a round trip may have been too long: what the flow remembers is the histogram of all who want them.
+    let all = found.metric == TCP_RTT && wanted == flow.mask & config.wants[usize::from(TCP_RTT)];
+    packet
+        .series
+        .set(bank as u8 | if all { REMEMBERS } else { 0 });
     let mut lost = 0;
     for index in 0..GROUPINGS {
         if index as u32 >= config.groupings {
@@ -72,16 +85,16 @@ pub(crate) extern "C" fn enter(
 fn count_in(flow: &mut Flow, packet: &Packet, found: &Found, grouping: u32, sessions: u64) -> bool {
     let place = grouping as usize;
     let mut number = 0;
-    if place < REMEMBERED && found.metric == TCP_RTT {
-        number = remembered::unpack(flow.histograms[place], flow.generation);
+    if place < REMEMBERED && noted(packet) & REMEMBERS != 0 {
+        number = remembered::unpack(flow.histograms[place], u32::from(noted(packet)));
     }
     if number == 0 {
         number = series(flow, packet, found, grouping, sessions);
         if number == 0 {
             return false;
         }
-        if place < REMEMBERED && found.metric == TCP_RTT && settled(flow, grouping) {
-            flow.histograms[place] = remembered::pack(number, flow.generation);
+        if place < REMEMBERED && noted(packet) & REMEMBERS != 0 && settled(flow, packet, grouping) {
+            flow.histograms[place] = remembered::pack(number, u32::from(noted(packet)));
         }
     }
     if let Some(histogram) = HISTOGRAMS.get_ptr_mut(number - 1) {
@@ -91,10 +104,17 @@ fn count_in(flow: &mut Flow, packet: &Packet, found: &Found, grouping: u32, sess
     true
 }
 
+/// What `enter` noted of the latency at hand. Read anew each time: the stack is too small.
+#[inline(always)]
+fn noted(packet: &Packet) -> u8 {
+    // SAFETY: a valid pointer.
+    unsafe { packet.series.as_ptr().read_volatile() }
+}
+
 /// Whether a flow's latencies are all in one histogram: not while its directions end at two interfaces that are told apart.
 #[inline(always)]
-fn settled(flow: &Flow, grouping: u32) -> bool {
-    let Some(config) = CONFIG.get(flow.generation & 1) else {
+fn settled(flow: &Flow, packet: &Packet, grouping: u32) -> bool {
+    let Some(config) = CONFIG.get(u32::from(noted(packet)) & 1) else {
         return false;
     };
     config.grouping[grouping as usize & (GROUPINGS - 1)].keys & key::INTERFACE == 0
@@ -106,6 +126,7 @@ fn add(histogram: &mut Histogram, latency: u64) {
     let change = histogram.before.wrapping_add(1);
     // SAFETY: valid references. Volatile, for another CPU may copy it meanwhile.
     unsafe { (&raw mut histogram.before).write_volatile(change) };
+    compiler_fence(Ordering::SeqCst);
     histogram.sum = histogram.sum.wrapping_add(latency);
     if !latency > histogram.least_inverted {
         histogram.least_inverted = !latency;
@@ -123,6 +144,7 @@ fn add(histogram: &mut Histogram, latency: u64) {
             histogram.overflow = histogram.overflow.wrapping_add(1);
         }
     }
+    compiler_fence(Ordering::SeqCst);
     // SAFETY: as above.
     unsafe { (&raw mut histogram.after).write_volatile(change) };
 }
@@ -149,7 +171,7 @@ extern "C" fn series(
     }) else {
         return 0;
     };
-    let bank = flow.generation & 1;
+    let bank = u32::from(noted(packet)) & 1;
     let Some(config) = CONFIG.get(bank) else {
         return 0;
     };
@@ -249,8 +271,28 @@ fn find(last: bool) -> u32 {
     if let Some(number) = unsafe { SERIES.get(key) } {
         return *number;
     }
+    let bank = u32::from(key.flags & flags::BANK);
+    let (Some(config), Some(own)) = (
+        CONFIG.get(bank),
+        SERIES_OF.get_ptr_mut(bank * GROUPINGS as u32 + u32::from(key.grouping)),
+    ) else {
+        return 0;
+    };
+    // SAFETY: one aligned word of a map value, changed by addition alone.
+    if !last && unsafe { own.read_volatile() } >= u64::from(config.most_series) {
+        return 0;
+    }
     let number = take(last);
-    if number == 0 || SERIES.insert(key, number, u64::from(BPF_NOEXIST)).is_ok() {
+    if number == 0 {
+        // Others may have taken the last, and one of them for this very key.
+        // SAFETY: as above.
+        return unsafe { SERIES.get(key) }.map_or(0, |number| *number);
+    }
+    if SERIES.insert(key, number, u64::from(BPF_NOEXIST)).is_ok() {
+        if !last {
+            // SAFETY: as above.
+            unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(own, 1) };
+        }
         return number;
     }
     if let Some(spare) = SPARE.get_ptr_mut(0) {

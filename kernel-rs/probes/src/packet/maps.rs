@@ -13,7 +13,7 @@ use latscope_events::{
     options::Options,
     pending::{Pending, TransactionKey},
     sample::{SHARD_BYTES, SHARDS},
-    series::{SeriesKey, pool},
+    series::{GROUPINGS, SeriesKey, pool},
 };
 
 use crate::{classify::Work, dns::ROOM, packet::Packet};
@@ -93,6 +93,10 @@ pub(crate) static FREE: Array<u32, 2048> = Array::new();
 /// Where in [`FREE`] one is taken and put: `series::pool`.
 #[btf_map]
 pub(crate) static POOL: Array<u64, { pool::WORDS }> = Array::new();
+
+/// Histograms that each way of grouping has, two banks.
+#[btf_map]
+pub(crate) static SERIES_OF: Array<u64, { 2 * GROUPINGS }> = Array::new();
 
 /// A histogram's number + 1 that this CPU took and found no use for.
 #[btf_map]

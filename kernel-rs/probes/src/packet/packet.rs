@@ -1,5 +1,7 @@
 //! A packet as parsed.
 
+use core::cell::Cell;
+
 use latscope_events::flow::tag;
 use latscope_matching::Segment;
 
@@ -62,8 +64,10 @@ pub(crate) struct Packet {
     pub(crate) dns: u8,
     /// 1 when a session wants what its flow gives.
     pub(crate) wanted: u8,
+    /// Of the latency at hand: the bank of its histograms in bit 0, whether its flow may remember them in bit 1.
+    pub(crate) series: Cell<u8>,
     /// Unused.
-    pub(crate) reserved: [u8; 2],
+    pub(crate) reserved: u8,
 }
 
 impl Packet {

@@ -201,6 +201,25 @@ fn sessions_that_group_alike_share_a_series_and_others_have_their_own() {
 }
 
 #[test]
+fn what_is_too_long_for_one_session_is_in_the_histogram_of_the_others() {
+    let mut hasty = session(by(&[]), vec![]);
+    hasty.probes[0].timeout_ns = Some(5 * MS);
+    let sessions = [hasty, session(by(&[]), vec![])];
+    for rounds in [[1, 9, 2, 7], [9, 1, 7, 2]] {
+        let mut replay = Replay::for_sessions(&sessions, false).unwrap();
+        connect(&mut replay, [10, 0, 0, 1], 443, &rounds.map(|it| it * MS));
+        let mut told: Vec<_> = replay
+            .histograms()
+            .unwrap()
+            .iter()
+            .map(|(key, histogram)| (key.sessions, histogram.count(), histogram.sum_ns() / MS))
+            .collect();
+        told.sort_unstable();
+        assert_eq!(told, [(0b10, 2, 16), (0b11, 2, 3)], "{rounds:?}");
+    }
+}
+
+#[test]
 fn what_has_no_room_is_counted_together() {
     let each = Collection {
         ipv4_prefix_length: 32,
@@ -234,9 +253,9 @@ fn what_has_no_room_is_counted_together() {
         entry.2 += histogram.sum_ns();
     }
     let (named, other, whole) = (groups[&(1, 0)], groups[&(1, flags::OTHER)], groups[&(2, 0)]);
-    let reserve = histograms::count() as usize / 8;
     assert_eq!(groups.len(), 3);
-    assert_eq!(named.0, histograms::count() as usize - reserve - whole.0);
+    // Two ways of grouping share the room.
+    assert_eq!(named.0, histograms::shared_by(2) as usize);
     assert_eq!((other.0, whole.0), (1, 1));
     assert_eq!(named.1 + other.1, u64::from(clients));
     assert_eq!(named.2 + other.2, whole.2);
