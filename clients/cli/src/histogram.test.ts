@@ -5,6 +5,7 @@ import {
   GetSessionResponse,
   GetSnapshotResponse,
   GroupBy,
+  Metric,
   NodeState,
   SessionSpec,
   StopSessionResponse,
@@ -23,7 +24,7 @@ const lines = (...text: string[]) => text.map((line) => `${line}\n`).join("");
 const spec = { probes: [{ kind: { $case: "tcp" as const, value: {} } }], interfaces: ["eth0"] };
 const start = histogramMessage({ $case: "start", value: { effectiveSpec: spec } });
 const header = "watching tcp on eth0 (session s-7f3a, ends with this command)";
-const other = { ...groupOf("", [1n]), group: { metric: 3, keys: {}, other: true, probe: 0 } };
+const other = { ...groupOf("", [1n]), group: { metric: Metric.TCP_RTT, keys: {}, other: true, probe: 0 } };
 
 /** A session of the stream's own: its messages, what follows when it is stopped, and what it was asked. */
 function ownSession(messages: readonly StreamHistogramsResponse[], last: readonly StreamHistogramsResponse[]) {

@@ -24,7 +24,7 @@ export class HistogramView {
   readonly #options: HistogramOptions;
   readonly #paint = paintFor(process.stdout, process.env);
   readonly #clock = new Clock();
-  readonly #tally = new Tally();
+  readonly #tally: Tally;
   #interval: GroupHistogram[] = [];
   #shown = 0n;
   #counted = 0n;
@@ -32,6 +32,7 @@ export class HistogramView {
   constructor(outputs: Outputs, options: HistogramOptions) {
     this.#outputs = outputs;
     this.#options = options;
+    this.#tally = new Tally(options.inline);
   }
 
   /** How many latencies are in the histograms that came. */
