@@ -1,5 +1,6 @@
 import { credentials as grpcCredentials, Metadata, type ChannelCredentials, type ClientOptions } from "@grpc/grpc-js";
 import { NodeServiceClient, SampleServiceClient, SessionServiceClient } from "@latscope/proto";
+import { intervals, type HistogramOptions, type Interval } from "./histograms.js";
 import type { SampleOptions } from "./options.js";
 import type { Sample } from "./sample.js";
 import { SampleReader } from "./samples.js";
@@ -14,6 +15,14 @@ export interface Latscope extends Disposable {
    * `code`), when the session is gone after a break (NOT_FOUND), when it failed, and when `signal` is aborted.
    */
   samples(options: SampleOptions): AsyncIterable<Sample>;
+  /**
+   * What the kernel counted, an interval at a time. Each loop over it is a stream of its own; leaving the loop ends the stream, and
+   * a session that `spec` made.
+   *
+   * It throws when the call fails (`ServiceError`), also when the connection breaks: what was counted meanwhile would be missing;
+   * when the session failed or the service shuts down; and when `signal` is aborted.
+   */
+  histograms(options: HistogramOptions): AsyncIterable<Interval>;
   /** The services of the contract, for everything else. */
   readonly sessionService: SessionServiceClient;
   readonly sampleService: SampleServiceClient;
@@ -57,6 +66,7 @@ export function connect(address: string, credentials: ChannelCredentials = grpcC
   };
   return {
     samples: (wanted) => new SampleReader(sampleService, wanted, drop),
+    histograms: (wanted) => ({ [Symbol.asyncIterator]: () => intervals(sampleService, wanted) }),
     sessionService,
     sampleService,
     nodeService,

@@ -13,6 +13,7 @@ export function sampleOf({ time, latency, ...rest }: Row): Sample {
   return { timeNs: nanoseconds(time), latencyNs: nanoseconds(latency), ...rest };
 }
 
-function nanoseconds(time: { seconds: bigint; nanos: number } | undefined): bigint {
+/** A protobuf Timestamp or Duration; unset counts as zero. */
+export function nanoseconds(time: { seconds: bigint; nanos: number } | undefined): bigint {
   return time === undefined ? 0n : time.seconds * 1_000_000_000n + BigInt(time.nanos);
 }

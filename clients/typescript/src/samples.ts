@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { status, type ClientReadableStream, type ServiceError } from "@grpc/grpc-js";
+import { status, type ServiceError } from "@grpc/grpc-js";
 import {
   EndReason,
   type End,
@@ -7,17 +7,13 @@ import {
   type StreamSamplesRequest,
   type StreamSamplesResponse,
 } from "@latscope/proto";
+import { failures } from "./ending.js";
+import { messages } from "./messages.js";
 import { requestOf, type SampleOptions } from "./options.js";
 import { sampleOf, type Sample } from "./sample.js";
 
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 5_000;
-
-const failures: ReadonlySet<EndReason> = new Set([
-  EndReason.SESSION_FAILED,
-  EndReason.ACCESS_REVOKED,
-  EndReason.NODE_LOST,
-]);
 
 const breaks: ReadonlySet<unknown> = new Set([status.UNAVAILABLE, status.CANCELLED]);
 
@@ -96,25 +92,6 @@ export class SampleReader implements AsyncIterable<Sample> {
   #finish(end: End): void {
     this.#options.onEnd?.(end);
     if (failures.has(end.reason)) throw new Error(`the stream of samples ended: ${EndReason[end.reason]}`);
-  }
-}
-
-/** The messages of one call, which is over when the loop over them is left. */
-async function* messages(
-  call: ClientReadableStream<StreamSamplesResponse>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<StreamSamplesResponse, void, undefined> {
-  const cancel = (): void => {
-    call.cancel();
-  };
-  // The loop hears of errors; one that comes after it was left is none.
-  call.on("error", () => undefined);
-  signal?.addEventListener("abort", cancel, { once: true });
-  try {
-    yield* call as AsyncIterable<StreamSamplesResponse>;
-  } finally {
-    signal?.removeEventListener("abort", cancel);
-    cancel();
   }
 }
 

@@ -1,19 +1,23 @@
-import { quantileOf, sumOf } from "@latscope/client";
+import { connect, quantileOf, sumOf } from "@latscope/client";
 import {
   EndReason,
   GetSnapshotRequest,
   Histogram,
+  ListSessionsRequest,
   Metric,
+  SessionState,
   type GetSnapshotResponse,
   type Group,
   type GroupHistogram,
+  type ListSessionsResponse,
   type Sample,
 } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
 import { expectBalanced } from "../harness/books.js";
 import { unary, type Client } from "../harness/client.js";
-import type { Endpoint } from "../harness/endpoint.js";
+import type { Connection, Endpoint } from "../harness/endpoint.js";
+import { eventually } from "../harness/eventually.js";
 import { counted, HistogramStream, type Interval } from "../harness/histograms.js";
 import { history, stop, type Measured } from "../harness/measure.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
@@ -169,5 +173,28 @@ describe("histograms that the kernel counts", () => {
         })),
       })),
     );
+  });
+
+  test("come to a loop in TypeScript, whose session ends when it is left", async () => {
+    const { service, client, server } = await stage(scope);
+    await server.listen(PORTS[0]);
+    using latscope = connect(`unix:${service.socket}`);
+    const spec = { probes: [{ tcp: {} }], interfaces: [CLIENT.interface], collection: { histogramsOnly: true } };
+    let counts = 0n;
+    let connection: Connection | undefined;
+    for await (const { startNs, endNs, groups } of latscope.histograms({ spec, intervalMs: 100 })) {
+      expect(endNs).toBeGreaterThan(startNs);
+      // The first interval says that the session measures.
+      connection ??= await client.connect(SERVER.v4, PORTS[0]);
+      counts += counted(groups);
+      if (counts === 2n) break;
+    }
+    await eventually("no session is left", async () => {
+      const list = ListSessionsRequest.fromPartial({});
+      const { sessions } = await unary<ListSessionsResponse>((done) =>
+        latscope.sessionService.listSessions(list, done),
+      );
+      return sessions.every(({ state }) => state === SessionState.STOPPED);
+    });
   });
 });

@@ -4,12 +4,17 @@ import {
   EndReason,
   SampleServiceService,
   SessionServiceService,
+  StreamHistogramsResponse,
   StreamSamplesResponse,
   type DeleteSessionRequest,
+  type StreamHistogramsRequest,
   type StreamSamplesRequest,
 } from "@latscope/proto";
 
 type Call = ServerWritableStream<StreamSamplesRequest, StreamSamplesResponse>;
+type HistogramCall = ServerWritableStream<StreamHistogramsRequest, StreamHistogramsResponse>;
+/** What a stream of histograms tells. */
+export type HistogramEvent = Parameters<typeof StreamHistogramsResponse.fromPartial>[0]["event"];
 type Event = Parameters<typeof StreamSamplesResponse.fromPartial>[0]["event"];
 
 /** What a stream does once its samples are sent. */
@@ -32,6 +37,10 @@ export class TestServer {
   readonly requests: StreamSamplesRequest[] = [];
   /** Sessions that were deleted. */
   readonly deleted: string[] = [];
+  /** What streams of histograms tell; without End they stay. */
+  histograms: readonly HistogramEvent[] = [];
+  /** The requests of all streams of histograms, in order. */
+  readonly histogramRequests: StreamHistogramsRequest[] = [];
   /** Streams that are over on the server's side. */
   closed = 0;
 
@@ -57,6 +66,13 @@ export class TestServer {
     this.#server.addService(SampleServiceService, {
       streamSamples: (call: Call) => {
         this.#stream(call);
+      },
+      streamHistograms: (call: HistogramCall) => {
+        this.histogramRequests.push(call.request);
+        call.on("close", () => this.closed++);
+        for (const event of this.histograms)
+          call.write(StreamHistogramsResponse.fromPartial({ session: "sessions/s-1", event }));
+        if (this.histograms.at(-1)?.$case === "end") call.end();
       },
     });
     this.#server.addService(SessionServiceService, {
