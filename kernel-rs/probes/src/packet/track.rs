@@ -397,8 +397,9 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
             if let Some(scratch) = SCRATCH.get_ptr_mut(0) {
                 measure::failed(scratch, packet, first, handshake::ECONNREFUSED as u32);
             }
-            let _ = pending.remove(key);
-            ended(packet, protocol::TCP);
+            if pending.remove(key).is_ok() {
+                ended(packet, protocol::TCP);
+            }
             return;
         }
         let simultaneous = segment.flags & (SYN | ACK | RST) == SYN;
@@ -465,8 +466,9 @@ fn unreachable<K: Copy, const P: usize>(
     let first = unsafe { &*first };
     if first.side != packet.side && handshake::is_quoted(first, &packet.segment) {
         measure::failed(scratch, packet, first, u32::from(packet.errno));
-        let _ = pending.remove(key);
-        ended(packet, protocol::TCP);
+        if pending.remove(key).is_ok() {
+            ended(packet, protocol::TCP);
+        }
     }
 }
 
