@@ -502,6 +502,32 @@ fn a_session_sees_its_own_interfaces_whoever_comes_and_goes() {
 }
 
 #[test]
+fn sessions_with_different_interfaces_tell_the_same_latencies() {
+    alone(|| {
+        let collector = collector();
+        let everywhere = collector.start(&tcp_spec(None)).unwrap();
+        let here = collector
+            .start(&SessionSpec {
+                interfaces: vec!["lo".into()],
+                ..tcp_spec(None)
+            })
+            .unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        for _ in 0..20 {
+            talk(&server, 5);
+        }
+        let all = [everywhere, here].map(|session| {
+            session.stop(EndReason::SessionStopped);
+            let mut latencies = latencies_of(&session).0;
+            latencies.sort();
+            latencies
+        });
+        assert!(all[0].len() >= 20 * 8, "{}", all[0].len());
+        assert_eq!(all[0], all[1]);
+    });
+}
+
+#[test]
 fn interfaces_that_come_and_go_are_followed() {
     alone(|| {
         let collector = collector();

@@ -200,6 +200,8 @@ extern "C" fn follow_each(ctx: *mut __sk_buff, packet: *mut Packet, groups: u32)
     let Some(packet) = (unsafe { packet.as_mut() }) else {
         return 0;
     };
+    // One time for all: they tell the same latency of the same packets.
+    packet.time = Tick::new(packet.time).now();
     for group in 0..GROUPS as u32 {
         if groups >> group & 1 != 0 {
             packet.group = group;
