@@ -35,8 +35,8 @@ export declare class Collector {
    * Opens the collector. Loads nothing yet.
    *
    * # Errors
-   * `MESSAGE_MALFORMED`, `DURATION_INVALID` of the bounds; `FIELD_INVALID` in builds for benches, of what they are told to
-   * make up.
+   * `MESSAGE_MALFORMED`, `DURATION_INVALID` of the bounds; `FIELD_INVALID` of `packet_flows`, and in builds for benches of
+   * what they are told to make up.
    */
   static open(options: CollectorOptions): Collector
   /**
@@ -193,6 +193,8 @@ export interface CollectorOptions {
   maxima?: Buffer
   /** Whether the kernel counts what programs cost while a session is attached; unset = it does. */
   countRuns?: boolean
+  /** IPv4 flows that the packet engine has room for, and everything else in proportion; unset = 16384. */
+  packetFlows?: number
 }
 
 /**

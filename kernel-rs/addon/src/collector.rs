@@ -5,6 +5,7 @@ use std::sync::Arc;
 use latscope_collector::{
     collector,
     failure::{Failure, Reason},
+    packet::Tables,
     proto::{Session, SessionSpec, SessionStats, StreamHistogramsRequest, StreamSamplesRequest},
     spec::Bounds,
 };
@@ -29,6 +30,8 @@ pub struct CollectorOptions {
     pub maxima: Option<Buffer>,
     /// Whether the kernel counts what programs cost while a session is attached; unset = it does.
     pub count_runs: Option<bool>,
+    /// IPv4 flows that the packet engine has room for, and everything else in proportion; unset = 16384.
+    pub packet_flows: Option<u32>,
 }
 
 /// The eBPF side of the service; one for each process.
@@ -42,13 +45,18 @@ impl Collector {
     /// Opens the collector. Loads nothing yet.
     ///
     /// # Errors
-    /// `MESSAGE_MALFORMED`, `DURATION_INVALID` of the bounds; `FIELD_INVALID` in builds for benches, of what they are told to
-    /// make up.
+    /// `MESSAGE_MALFORMED`, `DURATION_INVALID` of the bounds; `FIELD_INVALID` of `packet_flows`, and in builds for benches of
+    /// what they are told to make up.
     #[napi(factory)]
     pub fn open(options: CollectorOptions) -> Result<Self, Thrown> {
         let bounds = bounds(&options);
         let inner = bounds
-            .and_then(|bounds| Ok(open(options.node)?.within(bounds)))
+            .and_then(|bounds| {
+                let tables = options
+                    .packet_flows
+                    .map_or_else(|| Ok(Tables::default()), Tables::for_flows)?;
+                Ok(open(options.node, tables)?.within(bounds))
+            })
             .map_err(|failure| crate::failure::thrown(&failure))?;
         Ok(Self {
             inner: Arc::new(inner),
@@ -143,16 +151,16 @@ impl Collector {
 
 #[cfg(not(feature = "synthetic"))]
 #[expect(clippy::unnecessary_wraps, reason = "the other build can fail")]
-fn open(node: String) -> Result<collector::Collector, Failure> {
-    Ok(collector::Collector::open(node))
+fn open(node: String, tables: Tables) -> Result<collector::Collector, Failure> {
+    Ok(collector::Collector::open(node, tables))
 }
 
 /// What `LATSCOPE_SYNTHETIC` says is made up; without it, the kernel is measured.
 #[cfg(feature = "synthetic")]
-fn open(node: String) -> Result<collector::Collector, Failure> {
+fn open(node: String, tables: Tables) -> Result<collector::Collector, Failure> {
     use latscope_collector::{engine::synthetic::Synthetic, metric::EngineKind};
     let Ok(text) = std::env::var("LATSCOPE_SYNTHETIC") else {
-        return Ok(collector::Collector::open(node));
+        return Ok(collector::Collector::open(node, tables));
     };
     let engine = Arc::new(Synthetic::parse(&text)?);
     Ok(collector::Collector::new(

@@ -48,6 +48,18 @@ it("refuses bytes that are no message", async () => {
   collector.close();
 });
 
+it("refuses tables of a size that it cannot make", () => {
+  for (const packetFlows of [0, 1023, 1_048_577]) {
+    let failed: unknown;
+    try {
+      Collector.open({ node, packetFlows });
+    } catch (error) {
+      failed = error;
+    }
+    expect(failed).toMatchObject({ code: "FIELD_INVALID" });
+  }
+});
+
 it("closes twice and says so afterwards", async () => {
   const collector = Collector.open({ node });
   collector.close();

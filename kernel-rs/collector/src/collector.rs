@@ -13,7 +13,7 @@ use crate::{
     footprint,
     histogram::{past, reader::HistogramReader},
     metric::{self, EngineKind},
-    packet::PacketEngine,
+    packet::{PacketEngine, Tables},
     proto::{
         Capability, HostStatus, NodeCapabilities, ProgramStats, SessionSpec,
         StreamHistogramsRequest, StreamSamplesRequest,
@@ -46,13 +46,13 @@ impl std::fmt::Debug for Collector {
 }
 
 impl Collector {
-    /// The collector of this host, with every engine of this build.
+    /// The collector of this host, with every engine of this build; the packet engine's tables will be this large.
     #[must_use]
-    pub fn open(node: String) -> Self {
+    pub fn open(node: String, tables: Tables) -> Self {
         Self::new(
             node,
             vec![
-                (EngineKind::Packet, Arc::new(PacketEngine::new())),
+                (EngineKind::Packet, Arc::new(PacketEngine::new(tables))),
                 (EngineKind::Socket, Arc::new(SocketEngine::new())),
                 (EngineKind::Span, Arc::new(SpanEngine::new())),
             ],

@@ -18,6 +18,7 @@ pub mod sample;
 pub mod series;
 pub mod socket;
 pub mod span;
+pub mod table;
 
 /// Sessions that one engine can serve at once: the bits of a session mask.
 pub const SESSIONS: usize = 64;

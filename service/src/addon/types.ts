@@ -13,6 +13,8 @@ export interface CollectorOptions {
   maxima: Buffer;
   /** Whether the kernel counts what programs cost while a session is attached. */
   countRuns: boolean;
+  /** IPv4 flows that the packet engine has room for, and everything else in proportion: 1024 to 1048576. */
+  packetFlows: number;
 }
 
 /** The eBPF side of the service; one for each process. */

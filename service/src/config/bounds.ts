@@ -7,6 +7,7 @@ import type { Config } from "./schema.js";
 export function boundsOf(config: Config): Omit<CollectorOptions, "node"> {
   return {
     countRuns: config.programStats === "on",
+    packetFlows: config.packetFlows,
     defaults: encode({
       limits: {
         idleTimeout: duration(config.idleTimeout),

@@ -31,6 +31,7 @@ describe("loadConfig", () => {
       maxTotalHistoryBytes: 4 * 2 ** 30,
       samplesPerSecond: 50_000,
       maxSamplesPerSecond: 0,
+      packetFlows: 16_384,
       programStats: "on",
       drainTimeout: 5000,
       logLevel: "info",
@@ -104,6 +105,10 @@ describe("loadConfig", () => {
     [{ maxDuration: "0s" }, "--max-duration: it must be longer than 0"],
     [{ idleTimeout: "0s" }, "--idle-timeout: it must be longer than 0"],
     [{ maxSamplesPerSecond: "-1" }, "--max-samples-per-second: "],
+    [{ packetFlows: "1023" }, "--packet-flows: "],
+    [{ packetFlows: "1048577" }, "--packet-flows: "],
+    [{ packetFlows: "2048.5" }, "--packet-flows: "],
+    [{ packetFlows: "many" }, "--packet-flows: "],
   ])("refuses %j", (flags, message) => {
     expect(errorOf(flags)).toContain(message);
   });

@@ -95,6 +95,11 @@ export const options = {
     description: "the highest cap a session may ask for; 0 = it may go without",
     value: "COUNT",
   }),
+  packetFlows: withFallback(z.coerce.number().int().min(1024).max(1_048_576), "16384", {
+    description:
+      "how many IPv4 flows the packet engine has room for, half as many of IPv6, and everything else in proportion: some 1 KB of kernel memory each",
+    value: "COUNT",
+  }),
   programStats: withFallback(z.enum(["on", "off"]), "on", {
     description:
       "whether the kernel counts what eBPF programs cost while a session is attached, which costs every run of the host's some 40 ns",

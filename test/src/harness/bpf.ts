@@ -40,6 +40,12 @@ export async function stillThere(objects: BpfObjects): Promise<BpfObjects> {
   };
 }
 
+/** A map's name, and how many entries it has room for. */
+export async function roomOf(map: number): Promise<[name: string, entries: number]> {
+  const { name = "", max_entries: entries = 0 } = (await show("map", map)) ?? {};
+  return [name, entries];
+}
+
 /** How many objects there are in all. */
 export function total(objects: BpfObjects): number {
   return objects.programs.length + objects.maps.length + objects.links.length;
@@ -47,10 +53,17 @@ export function total(objects: BpfObjects): number {
 
 type Kind = "prog" | "map" | "link";
 
+/** What is read of bpftool's answers. */
+interface Shown {
+  readonly map_ids?: number[];
+  readonly name?: string;
+  readonly max_entries?: number;
+}
+
 /** One object; undefined when the kernel has none of that id. A listing of all would fail when any of the host's goes away under it. */
-async function show(kind: Kind, id: number): Promise<{ map_ids?: number[] } | undefined> {
+async function show(kind: Kind, id: number): Promise<Shown | undefined> {
   const { code, stdout } = await run(["bpftool", "-j", kind, "show", "id", String(id)]);
-  if (code === 0) return JSON.parse(stdout) as { map_ids?: number[] };
+  if (code === 0) return JSON.parse(stdout) as Shown;
   const { error } = JSON.parse(stdout) as { error: string };
   if (error.includes("No such file or directory")) return undefined;
   throw new Error(`bpftool ${kind} ${id}: ${error}`);

@@ -10,7 +10,7 @@ import {
 } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
-import { bpfObjectsOf } from "../harness/bpf.js";
+import { bpfObjectsOf, roomOf } from "../harness/bpf.js";
 import { ALL_TCP, unary, type Client } from "../harness/client.js";
 import { scopeOfEachTest } from "../harness/scope.js";
 import { Service } from "../harness/service.js";
@@ -69,6 +69,18 @@ describe("what a session costs", () => {
       expect(runCount).toBeUndefined();
       expect(verifiedInstructions).toBeGreaterThan(0);
     }
+  });
+
+  test("takes the kernel memory that the service's option says", async () => {
+    const network = await direct(scope);
+    const service = await Service.start(scope, network.client, { flags: ["--packet-flows", "2048"] });
+    const { name } = await service.client.create(SPEC);
+    const [program] = await programs(service.client, name);
+    expect(program?.mapBytes).toBeGreaterThan(2_000_000n);
+    expect(program?.mapBytes).toBeLessThan(6_000_000n);
+    const { maps } = await bpfObjectsOf(service.process.pid);
+    const tables = new Map(await Promise.all(maps.map(async (id) => roomOf(id))));
+    expect(Object.fromEntries(tables)).toMatchObject({ FLOWS4: 2048, FLOWS6: 1024, PENDING4: 512, TRANSACTIONS: 512 });
   });
 });
 

@@ -32,6 +32,7 @@ use super::{
     session::{Member, Receiver, View},
     shards,
     spanning::Spanning,
+    tables::Tables,
 };
 use crate::{
     bpf::grace,
@@ -52,6 +53,7 @@ const REFRESH: Duration = Duration::from_secs(60);
 /// another, for as long as sessions are held there.
 #[derive(Clone, Default)]
 pub struct PacketEngine {
+    tables: Tables,
     state: Arc<Shared>,
     abroad: Arc<Mutex<HashMap<Id, Weak<Shared>>>>,
 }
@@ -59,10 +61,13 @@ pub struct PacketEngine {
 type Shared = Mutex<Option<State>>;
 
 impl PacketEngine {
-    /// An engine that has loaded nothing yet.
+    /// An engine that has loaded nothing yet. Its tables will be this large, in each namespace that it measures in.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(tables: Tables) -> Self {
+        Self {
+            tables,
+            ..Self::default()
+        }
     }
 
     /// The instance of a namespace.
@@ -83,7 +88,7 @@ impl PacketEngine {
 
 impl Engine for PacketEngine {
     fn capabilities(&self) -> Vec<Capability> {
-        let outcome = match open(&mut self.state.lock(), &self.state, None) {
+        let outcome = match open(&mut self.state.lock(), &self.state, None, self.tables) {
             Ok(state) => capability::tried(&mut state.object),
             Err(failure) => Err(failure.message().to_owned()),
         };
@@ -98,7 +103,7 @@ impl Engine for PacketEngine {
         let looked_at = looked_at(&namespace::places(spec)?, spec)?;
         // The programs are the same everywhere.
         let mut state = self.state.lock();
-        let state = open(&mut state, &self.state, None)?;
+        let state = open(&mut state, &self.state, None, self.tables)?;
         let wanted: Vec<Hook> = Hook::ALL
             .into_iter()
             .filter(|hook| looked_at.iter().any(|it| it.raw == hook.raw))
@@ -124,7 +129,8 @@ impl Engine for PacketEngine {
         for place in places {
             let shared = self.instance(place.as_ref());
             let mut state = shared.lock();
-            let id = open(&mut state, &shared, place.as_ref())?.join(spec, log.clone(), place)?;
+            let open = open(&mut state, &shared, place.as_ref(), self.tables)?;
+            let id = open.join(spec, log.clone(), place)?;
             drop(state);
             parts.push(PacketAttachment::new(shared, id));
         }
@@ -150,9 +156,14 @@ fn open<'a>(
     state: &'a mut Option<State>,
     shared: &Arc<Shared>,
     place: Option<&Place>,
+    tables: Tables,
 ) -> Result<&'a mut State, Failure> {
     if state.is_none() {
-        *state = Some(State::open(Arc::downgrade(shared), place.is_some())?);
+        *state = Some(State::open(
+            Arc::downgrade(shared),
+            place.is_some(),
+            tables,
+        )?);
     }
     state
         .as_mut()
@@ -186,8 +197,8 @@ pub(super) struct State {
 }
 
 impl State {
-    fn open(shared: Weak<Shared>, abroad: bool) -> Result<Self, Failure> {
-        let mut object = Object::open(Clock::Kernel, shards::count())?;
+    fn open(shared: Weak<Shared>, abroad: bool, tables: Tables) -> Result<Self, Failure> {
+        let mut object = Object::open(Clock::Kernel, shards::count(), tables)?;
         let rings = object.take_rings()?;
         let losses = shared.clone();
         Ok(Self {

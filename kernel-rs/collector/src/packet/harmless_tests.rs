@@ -223,7 +223,7 @@ fn a_large_transfer_arrives_as_without_us_and_others_see_every_packet() {
         let (packets_alone, runs_alone) = (clsact("near0")[0], runs(&foreign));
         assert!(packets_alone > 0 && runs_alone > 0);
 
-        let engine: Arc<PacketEngine> = Arc::new(PacketEngine::new());
+        let engine: Arc<PacketEngine> = Arc::new(PacketEngine::default());
         let collector = Collector::new("nodes/test".into(), vec![(EngineKind::Packet, engine)]);
         let session = collector.start(&everything()).unwrap();
         let before = runs(&foreign);

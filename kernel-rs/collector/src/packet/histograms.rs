@@ -5,36 +5,17 @@ use std::collections::HashMap;
 use aya::{
     Ebpf,
     maps::{self, Array, MapData, PerCpuArray},
-    util::nr_cpus,
 };
 use latscope_events::{
     histogram::{self as kernel, BUCKETS, SCALE},
-    series::{GROUPINGS, SeriesKey, flags, pool, remembered},
+    series::{GROUPINGS, SeriesKey, flags, pool},
 };
 
 use super::object::zeros;
 use crate::{bpf::take, failure::Failure, histogram::Histogram, per_cpu, wire::Wire};
 
-/// Kernel memory for histograms, over all CPUs.
-const MEMORY: usize = 6 << 20;
-/// Fewest histograms, whatever they take.
-const FEWEST: usize = 320;
-/// Most: what two CPUs make of the memory.
-const MOST: usize = 4096;
 /// One of so many is kept for what has no room otherwise.
 const RESERVED: u32 = 8;
-
-/// How many histograms there are on this host.
-pub(super) fn count() -> u32 {
-    let cpus = nr_cpus().unwrap_or(1);
-    let fit = MEMORY / (cpus * size_of::<kernel::Histogram>());
-    fit.clamp(FEWEST, MOST.min(remembered::MOST as usize)) as u32
-}
-
-/// How many each of so many ways of grouping may have.
-pub(super) fn shared_by(groupings: u32) -> u32 {
-    (count() - count() / RESERVED) / groupings.max(1)
-}
 
 /// All histograms of one object.
 pub(super) struct Histograms {
@@ -67,9 +48,8 @@ struct Seen {
 }
 
 impl Histograms {
-    /// Puts all into the pool.
-    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
-        let size = count();
+    /// Puts all `size` of them into the pool.
+    pub(super) fn open(ebpf: &mut Ebpf, size: u32) -> Result<Self, Failure> {
         let mut histograms = Self {
             values: take(ebpf, "HISTOGRAMS")?,
             series: take(ebpf, "SERIES")?,
@@ -86,6 +66,11 @@ impl Histograms {
             histograms.give(number)?;
         }
         Ok(histograms)
+    }
+
+    /// How many each of so many ways of grouping may have.
+    pub(super) fn shared_by(&self, groupings: u32) -> u32 {
+        (self.size - self.size / RESERVED) / groupings.max(1)
     }
 
     fn set(&mut self, word: u32, value: u64) -> Result<(), Failure> {

@@ -35,7 +35,7 @@ use crate::{
 fn collector() -> Collector {
     Collector::new(
         "nodes/test".into(),
-        vec![(EngineKind::Packet, Arc::new(PacketEngine::new()))],
+        vec![(EngineKind::Packet, Arc::new(PacketEngine::default()))],
     )
 }
 
@@ -383,7 +383,7 @@ fn flows_that_nobody_asked_for_take_no_room() {
 #[test]
 fn rule_21_what_the_table_gave_up_is_counted_for_those_without_a_filter() {
     const BURSTS: u64 = 20_000;
-    const ROOM: u64 = 8192;
+    const ROOM: u64 = 4096;
     alone(|| {
         let collector = collector();
         let udp = |port: Option<u16>| SessionSpec {

@@ -21,6 +21,8 @@ mod interface;
 mod lane;
 #[cfg(test)]
 mod live_tests;
+#[cfg(test)]
+mod memory_tests;
 mod monitor;
 mod namespace;
 mod object;
@@ -36,9 +38,11 @@ mod shards;
 #[path = "../socket/mod.rs"]
 pub mod socket;
 mod spanning;
+mod tables;
 mod tc;
 mod waiting;
 
 use crate::wire;
 
 pub use engine::PacketEngine;
+pub use tables::Tables;

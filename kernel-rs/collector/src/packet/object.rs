@@ -20,8 +20,9 @@ use latscope_events::{
 };
 
 use super::{
-    histograms::{self, Histograms},
+    histograms::Histograms,
     shards,
+    tables::Tables,
     waiting::{Outside, Waiting},
 };
 use crate::{
@@ -112,18 +113,17 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// Creates the maps, with so many rings; programs are loaded when first asked for.
+    /// Creates the maps, of this size and with so many rings; programs are loaded when first asked for.
     ///
     /// # Errors
     /// What the kernel refuses, with the privilege that is missing.
-    pub(super) fn open(clock: Clock, shards: u32) -> Result<Self, Failure> {
+    pub(super) fn open(clock: Clock, shards: u32, tables: Tables) -> Result<Self, Failure> {
         let replay = u8::from(clock == Clock::Capture);
         let (mask, fill) = (shards - 1, u64::from(shards::bytes(shards) / 2));
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        tables.apply(&mut loader);
+        let mut ebpf = loader
             .override_global("REPLAY", &replay, true)
-            .map_max_entries("HISTOGRAMS", histograms::count())
-            .map_max_entries("SERIES", histograms::count())
-            .map_max_entries("FREE", histograms::count())
             .override_global("SHARD_MASK", &mask, true)
             .override_global("FILL", &fill, true)
             .load(PACKET)
@@ -143,8 +143,8 @@ impl Object {
             class_stats: take(&mut ebpf, "CLASS_STATS")?,
             group_stats: take(&mut ebpf, "GROUP_STATS")?,
             counters: take(&mut ebpf, "COUNTERS")?,
-            waiting: Waiting::open(&mut ebpf)?,
-            histograms: Histograms::open(&mut ebpf)?,
+            waiting: Waiting::open(&mut ebpf, tables)?,
+            histograms: Histograms::open(&mut ebpf, tables.histograms())?,
             rings: Some(rings),
             ring_bytes,
             ebpf,
@@ -210,8 +210,10 @@ impl Object {
         self.options
             .set(bank, Wire(*options), 0)
             .map_err(|error| Failure::kernel("writing OPTIONS", &error))?;
+        let mut config = *config;
+        config.most_series = self.histograms.shared_by(config.groupings);
         self.config
-            .set(bank, Wire(*config), 0)
+            .set(bank, Wire(config), 0)
             .map_err(|error| Failure::kernel("writing CONFIG", &error))
     }
 

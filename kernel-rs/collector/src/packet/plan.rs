@@ -13,7 +13,6 @@ use latscope_matching::exchange::IDLE_NS;
 use super::{
     asked,
     grouping::Grouping,
-    histograms,
     lane::Lane,
     prefix::{Accepts, Prefix},
     wire::zero,
@@ -197,7 +196,6 @@ fn group(config: &mut Config, lanes: &[Placed<'_>]) -> Result<Vec<Grouping>, Fai
             .with_quota("histogram groupings", text));
     }
     config.groupings = groupings.len() as u32;
-    config.most_series = histograms::shared_by(config.groupings);
     for (entry, (grouping, sessions)) in config.grouping.iter_mut().zip(&groupings) {
         *entry = grouping.table(*sessions);
     }

@@ -10,6 +10,7 @@ use super::{
     object::{Clock, Hook, Object, add_class},
     plan::{self, Look, Placed},
     record::Record,
+    tables::Tables,
     wire::zero,
 };
 use crate::{failure::Failure, histogram::Histogram, ring::Rings, spec::CompiledSpec};
@@ -86,7 +87,7 @@ impl Replay {
     fn with_lanes(lanes: &[Lane], look: Look, clock: Clock) -> Result<Self, Failure> {
         const GENERATION: u32 = 1;
         // One ring, whatever the CPU: records come back in the order of their frames.
-        let mut object = Object::open(clock, 1)?;
+        let mut object = Object::open(clock, 1, Tables::default())?;
         let rings = object.take_rings()?;
         let placed: Vec<Placed<'_>> = lanes
             .iter()

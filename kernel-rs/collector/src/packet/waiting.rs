@@ -22,7 +22,10 @@ use latscope_matching::{
     peer::WAITS,
 };
 
-use super::wire::{Layout, Wire};
+use super::{
+    tables::Tables,
+    wire::{Layout, Wire},
+};
 use crate::{bpf::take, failure::Failure};
 
 /// What is counted for a flow group outside flows.
@@ -56,10 +59,13 @@ pub(super) struct Waiting {
     idle_ns: [u64; GROUPS],
     /// As of then: tables are walked once a second at most, whoever asks.
     known: Cell<(Option<Instant>, ByGroup)>,
+    /// Entries after which a walk ends: those that come and go may make the kernel begin again.
+    longest: usize,
 }
 
 impl Waiting {
-    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
+    pub(super) fn open(ebpf: &mut Ebpf, tables: Tables) -> Result<Self, Failure> {
+        const WALKS: usize = 8;
         Ok(Self {
             peers4: take(ebpf, "PENDING4")?,
             peers6: take(ebpf, "PENDING6")?,
@@ -68,6 +74,7 @@ impl Waiting {
             flows6: [take(ebpf, "FLOWS6")?, take(ebpf, "HALF_OPEN6")?],
             idle_ns: [IDLE_NS; GROUPS],
             known: Cell::new((None, [[0; KINDS]; GROUPS])),
+            longest: WALKS * tables.flows() as usize,
         })
     }
 
@@ -114,9 +121,9 @@ impl Waiting {
     fn waiting(&self, now: u64) -> ByGroup {
         let mut sum = [[0; KINDS]; GROUPS];
         let mut add = |tag, first: &Pending| add(&mut sum, tag, first, &self.idle_ns, now);
-        walk(&self.peers4, |key, it| add(key.tag, it));
-        walk(&self.peers6, |key, it| add(key.tag, it));
-        walk(&self.transactions, |key, it| add(key.tag, it));
+        walk(&self.peers4, self.longest, |key, it| add(key.tag, it));
+        walk(&self.peers6, self.longest, |key, it| add(key.tag, it));
+        walk(&self.transactions, self.longest, |key, it| add(key.tag, it));
         sum
     }
 
@@ -124,10 +131,10 @@ impl Waiting {
     pub(super) fn in_flows(&self) -> u64 {
         let mut sum = 0;
         for flows in &self.flows4 {
-            walk(flows, |key, it| sum += starts(key.tag, it));
+            walk(flows, self.longest, |key, it| sum += starts(key.tag, it));
         }
         for flows in &self.flows6 {
-            walk(flows, |key, it| sum += starts(key.tag, it));
+            walk(flows, self.longest, |key, it| sum += starts(key.tag, it));
         }
         sum
     }
@@ -163,10 +170,9 @@ fn starts(tag: u32, flow: &Flow) -> u64 {
     segments + is(flow.syn_ack_time != 0) + is(flow.request_time != 0)
 }
 
-/// Shows every entry that is there all the while; others perhaps. Entries that come and go may make the kernel begin again.
-fn walk<K: Layout, V: Layout>(table: &Table<K, V>, mut show: impl FnMut(&K, &V)) {
-    const LONGEST: usize = 1 << 17;
-    for entry in table.iter().take(LONGEST).flatten() {
+/// Shows every entry that is there all the while, `longest` of them at most; others perhaps.
+fn walk<K: Layout, V: Layout>(table: &Table<K, V>, longest: usize, mut show: impl FnMut(&K, &V)) {
+    for entry in table.iter().take(longest).flatten() {
         show(&entry.0.0, &entry.1.0);
     }
 }

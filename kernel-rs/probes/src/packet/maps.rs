@@ -1,6 +1,7 @@
 //! The maps of the packet engine. Sizes are defaults; the user side may load others.
 
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     btf_maps::{Array, ArrayOfMaps, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
@@ -14,6 +15,7 @@ use latscope_events::{
     pending::{Pending, TransactionKey},
     sample::{SHARD_BYTES, SHARDS},
     series::{GROUPINGS, SeriesKey, pool},
+    table::{FLOWS, share},
 };
 
 use crate::{classify::Work, dns::ROOM, packet::Packet};
@@ -34,9 +36,10 @@ pub(crate) static CONFIG: Array<Config, 2> = Array::new();
 #[btf_map]
 pub(crate) static OPTIONS: Array<Options, 2> = Array::new();
 
-/// Interfaces that are watched, by ifindex.
+/// Interfaces that are watched, by ifindex. Only the user side adds to them, so room need not be there before they are.
 #[btf_map]
-pub(crate) static INTERFACES: HashMap<u32, Interface, 4096> = HashMap::new();
+pub(crate) static INTERFACES: HashMap<u32, Interface, 4096, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
 
 /// Filter clauses by address and port.
 #[btf_map]
@@ -44,31 +47,39 @@ pub(crate) static TRIE: LpmTrie<TrieKey, Clauses, 65536> = LpmTrie::new();
 
 /// Flows of IPv4 seen in both directions.
 #[btf_map]
-pub(crate) static FLOWS4: LruHashMap<FlowKey4, Flow, 16384> = LruHashMap::new();
+pub(crate) static FLOWS4: LruHashMap<FlowKey4, Flow, FLOWS> = LruHashMap::new();
 
 /// Flows of IPv6 seen in both directions.
 #[btf_map]
-pub(crate) static FLOWS6: LruHashMap<FlowKey6, Flow, 8192> = LruHashMap::new();
+pub(crate) static FLOWS6: LruHashMap<FlowKey6, Flow, { FLOWS / share::FLOWS6 }> = LruHashMap::new();
 
 /// IPv4 flows whose SYN-ACK was seen, but not that the opener heard it: a flood of SYNs that a server answers gets no further.
 #[btf_map]
-pub(crate) static HALF_OPEN4: LruHashMap<FlowKey4, Flow, 2048> = LruHashMap::new();
+pub(crate) static HALF_OPEN4: LruHashMap<FlowKey4, Flow, { FLOWS / share::HALF_OPEN4 }> =
+    LruHashMap::new();
 
 /// IPv6 flows whose SYN-ACK was seen, but not that the opener heard it.
 #[btf_map]
-pub(crate) static HALF_OPEN6: LruHashMap<FlowKey6, Flow, 1024> = LruHashMap::new();
+pub(crate) static HALF_OPEN6: LruHashMap<FlowKey6, Flow, { FLOWS / share::HALF_OPEN6 }> =
+    LruHashMap::new();
 
 /// IPv4 peers heard from one side only.
 #[btf_map]
-pub(crate) static PENDING4: LruHashMap<FlowKey4, Pending, 8192> = LruHashMap::new();
+pub(crate) static PENDING4: LruHashMap<FlowKey4, Pending, { FLOWS / share::PENDING4 }> =
+    LruHashMap::new();
 
 /// IPv6 peers heard from one side only.
 #[btf_map]
-pub(crate) static PENDING6: LruHashMap<FlowKey6, Pending, 8192> = LruHashMap::new();
+pub(crate) static PENDING6: LruHashMap<FlowKey6, Pending, { FLOWS / share::PENDING6 }> =
+    LruHashMap::new();
 
 /// Requests that bear an id and wait for their answer.
 #[btf_map]
-pub(crate) static TRANSACTIONS: LruHashMap<TransactionKey, Pending, 8192> = LruHashMap::new();
+pub(crate) static TRANSACTIONS: LruHashMap<
+    TransactionKey,
+    Pending,
+    { FLOWS / share::TRANSACTIONS },
+> = LruHashMap::new();
 
 /// The mask of each class, two banks.
 #[btf_map]

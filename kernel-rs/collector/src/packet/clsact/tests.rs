@@ -7,6 +7,7 @@ use crate::{
     packet::{
         interface,
         object::{Clock, Hook, Object},
+        tables::Tables,
         tc::Tc,
     },
     testing::alone,
@@ -35,7 +36,7 @@ impl Fixture {
     fn new() -> Self {
         let lo = interface::list().unwrap();
         let index = lo.iter().find(|it| it.name == "lo").unwrap().index;
-        let mut object = Object::open(Clock::Kernel, 1).unwrap();
+        let mut object = Object::open(Clock::Kernel, 1, Tables::default()).unwrap();
         let programs = BOTH.map(|hook| {
             let program = object.program(hook).unwrap().fd().unwrap();
             (hook, program.as_fd().try_clone_to_owned().unwrap())

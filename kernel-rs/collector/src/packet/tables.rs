@@ -1,0 +1,81 @@
+//! How large the kernel's tables are made: everything that grows with the traffic follows from one number.
+
+use aya::{EbpfLoader, util::nr_cpus};
+use latscope_events::{
+    histogram::Histogram,
+    series::remembered,
+    table::{FLOWS, share},
+};
+
+use crate::failure::{Failure, Reason};
+
+/// Fewest IPv4 flows.
+const FEWEST: u32 = 1024;
+/// Most.
+const MOST: u32 = 1 << 20;
+/// Bytes of histograms to [`FLOWS`], over all CPUs.
+const HISTOGRAM_BYTES: u64 = 7 << 18;
+/// Fewest histograms, whatever they take.
+const FEWEST_HISTOGRAMS: u64 = 320;
+
+/// Tables by the IPv4 flows that there is room for; what that means for each, [`share`] says.
+const SHARES: [(&str, usize); 7] = [
+    ("FLOWS4", 1),
+    ("FLOWS6", share::FLOWS6),
+    ("HALF_OPEN4", share::HALF_OPEN4),
+    ("HALF_OPEN6", share::HALF_OPEN6),
+    ("PENDING4", share::PENDING4),
+    ("PENDING6", share::PENDING6),
+    ("TRANSACTIONS", share::TRANSACTIONS),
+];
+
+/// The size of the packet engine's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tables {
+    flows: u32,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            flows: FLOWS as u32,
+        }
+    }
+}
+
+impl Tables {
+    /// Tables with room for so many IPv4 flows, and everything else in proportion.
+    ///
+    /// # Errors
+    /// `FIELD_INVALID` outside 1024 to 1048576.
+    pub fn for_flows(flows: u32) -> Result<Self, Failure> {
+        if (FEWEST..=MOST).contains(&flows) {
+            return Ok(Self { flows });
+        }
+        let text = format!("{flows} flows: the packet engine takes {FEWEST} to {MOST}");
+        Err(Failure::new(Reason::FieldInvalid, text.clone()).with_violation("packet_flows", text))
+    }
+
+    /// IPv4 flows that there is room for.
+    pub(super) fn flows(self) -> u32 {
+        self.flows
+    }
+
+    /// Tells the loader.
+    pub(super) fn apply(self, loader: &mut EbpfLoader<'_>) {
+        for (name, share) in SHARES {
+            loader.map_max_entries(name, self.flows / share as u32);
+        }
+        for name in ["HISTOGRAMS", "SERIES", "FREE"] {
+            loader.map_max_entries(name, self.histograms());
+        }
+    }
+
+    /// How many histograms there are on this host: every CPU has its part of each.
+    pub(super) fn histograms(self) -> u32 {
+        let cpus = nr_cpus().unwrap_or(1) as u64;
+        let bytes = HISTOGRAM_BYTES * u64::from(self.flows) / FLOWS as u64;
+        let fit = bytes / (cpus * size_of::<Histogram>() as u64);
+        fit.clamp(FEWEST_HISTOGRAMS, u64::from(remembered::MOST)) as u32
+    }
+}
