@@ -609,3 +609,6 @@ fn tell_losses(shared: &Weak<Shared>) {
         state.tell_losses();
     }
 }
+
+#[cfg(test)]
+mod ring_tests;

@@ -10,6 +10,7 @@ mod handshake;
 mod histogram;
 mod icmp;
 mod quic;
+mod ring;
 mod round_trip;
 mod state;
 mod udp;
