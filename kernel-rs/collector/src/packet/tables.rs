@@ -15,6 +15,9 @@ const FEWEST: u32 = 1024;
 const MOST: u32 = 1 << 20;
 /// Bytes of histograms to [`FLOWS`], over all CPUs.
 const HISTOGRAM_BYTES: u64 = 7 << 18;
+/// Fewest entries of a table for each CPU, which sets 128 of them aside (`LOCAL_FREE_TARGET`); on CPUs that find none left each
+/// new entry would take the place of the one before.
+const ENTRIES_A_CPU: u32 = 192;
 /// Fewest histograms, whatever they take.
 const FEWEST_HISTOGRAMS: u64 = 320;
 
@@ -64,11 +67,17 @@ impl Tables {
     /// Tells the loader.
     pub(super) fn apply(self, loader: &mut EbpfLoader<'_>) {
         for (name, share) in SHARES {
-            loader.map_max_entries(name, self.flows / share as u32);
+            loader.map_max_entries(name, self.entries(share));
         }
         for name in ["HISTOGRAMS", "SERIES", "FREE"] {
             loader.map_max_entries(name, self.histograms());
         }
+    }
+
+    /// Entries of a table of which there is one to so many flows.
+    pub(super) fn entries(self, share: usize) -> u32 {
+        let cpus = nr_cpus().unwrap_or(1) as u32;
+        (self.flows / share as u32).max(ENTRIES_A_CPU * cpus)
     }
 
     /// How many histograms there are on this host: every CPU has its part of each.
