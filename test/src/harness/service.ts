@@ -30,6 +30,8 @@ export interface ServiceOptions {
   readonly withinMs?: number;
   /** Samples are made up as this says, `prefill=N,per_second=N,flows=N,hostile=SEED`, by the addon built for benches. */
   readonly synthetic?: string;
+  /** Linux capabilities that it goes without, as `setpriv --bounding-set` takes them. */
+  readonly without?: string;
 }
 
 /** Brings the addon that makes samples up; see bench/stream. */
@@ -52,7 +54,19 @@ export class Service {
     const socket = options.socket ?? join(await temporaryFolder(scope), "latscope.sock");
     const [node, ...latscope] = LATSCOPE;
     const hook = options.synthetic === undefined ? [] : ["--import", SYNTHETIC];
-    const command = [node, ...hook, ...latscope, "serve", "--socket", socket, "--node", NODE, ...(options.flags ?? [])];
+    const bounded = options.without === undefined ? [] : ["setpriv", `--bounding-set=${options.without}`, "--"];
+    const command = [
+      ...bounded,
+      node,
+      ...hook,
+      ...latscope,
+      "serve",
+      "--socket",
+      socket,
+      "--node",
+      NODE,
+      ...(options.flags ?? []),
+    ];
     const env = { ...globalThis.process.env, LATSCOPE_SYNTHETIC: options.synthetic };
     const process = new LineProcess(scope, namespace.wrap(command), env);
     const client = new Client(scope, `unix:${socket}`);

@@ -2,6 +2,9 @@ import { stat } from "node:fs/promises";
 
 import { describe, expect, test } from "vitest";
 
+import { SessionState } from "@latscope/proto";
+
+import { ALL_TCP } from "../harness/client.js";
 import { Namespace } from "../harness/netns.js";
 import { scopeOfEachTest } from "../harness/scope.js";
 import { LATSCOPE, Service, temporaryFolder } from "../harness/service.js";
@@ -13,7 +16,6 @@ describe("latscope serve without a capability it needs", () => {
   test.each([
     ["CAP_BPF", "-bpf,-sys_admin"],
     ["CAP_PERFMON", "-perfmon,-sys_admin"],
-    ["CAP_NET_ADMIN", "-net_admin,-sys_admin"],
   ])("%s: one sentence that names it", async (capability, dropped) => {
     const namespace = await Namespace.create(scope);
     const socket = `${await temporaryFolder(scope)}/latscope.sock`;
@@ -25,6 +27,19 @@ describe("latscope serve without a capability it needs", () => {
     const lines = (stdout + stderr).trim().split("\n");
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(capability);
+  });
+
+  test("CAP_NET_ADMIN: what needs it is refused by its name, the rest is served", async () => {
+    const namespace = await Namespace.create(scope);
+    const { client } = await Service.start(scope, namespace, { without: "-net_admin,-sys_admin" });
+    const refused = await client.create(ALL_TCP).then(
+      () => null,
+      (error: unknown) => String(error),
+    );
+    expect(refused).toContain("FAILED_PRECONDITION");
+    expect(refused).toContain("CAP_NET_ADMIN");
+    const { state } = await client.create({ probes: [{ runQueue: {} }] });
+    expect(state).toBe(SessionState.RUNNING);
   });
 
   // Root without capabilities rather than nobody, who may not be able to read the repository.

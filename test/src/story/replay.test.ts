@@ -30,7 +30,7 @@ const LINES = [
   `{"metric":"METRIC_TCP_RTT","time_ns":1700000000050000000,"latency_ns":30000000,${FLOW},"quality":["QUALITY_SEQUENCE_MATCHED"],"result":0,"subject":"","protocol":"IP_PROTOCOL_TCP","direction":"DIRECTION_OUTBOUND","ttl":64}`,
 ];
 const BOOKS =
-  "8 packets in 80.000 ms, 3 measured, 1 not reported because ambiguous (1 retransmitted), 0 packets not parsed";
+  "8 packets in 80.000 ms, 3 measured, 2 not reported because ambiguous (1 retransmitted, 1 no end seen), 0 packets not parsed";
 const TABLE = [
   "metric           count     min     p50     p90     p99     max",
   "handshake            1  10.000  10.000  10.000  10.000  10.000 ms",
