@@ -102,8 +102,9 @@ void describe(`the service on Linux ${release()}`, () => {
       .filter(({ quality }) => !quality.includes(Quality.MAY_INCLUDE_ACK_DELAY))
       .map(milliseconds);
     assert.ok(times.length >= 4, `${times.length} round trips`);
-    // One that overtook was not delayed.
-    for (const time of times) assert.ok(time < SLACK || time >= 50, `${time} ms`);
+    // One that overtook was not delayed. One that waited for an earlier one of its burst, by an acknowledgement that also moved the
+    // window and so told nobody, is as much younger as the burst is long.
+    for (const time of times) assert.ok(time < SLACK || time >= 50 - SLACK, `${time} ms`);
   });
 
   void test("a flow of a VLAN device counts once, with its VLAN, at the interface below", async () => {
