@@ -103,8 +103,13 @@ void describe(`the service on Linux ${release()}`, () => {
       .map(milliseconds);
     assert.ok(times.length >= 4, `${times.length} round trips`);
     // One that overtook was not delayed. One that waited for an earlier one of its burst, by an acknowledgement that also moved the
-    // window and so told nobody, is as much younger as the burst is long.
-    for (const time of times) assert.ok(time < SLACK || time >= 50 - SLACK, `${time} ms`);
+    // window and so told nobody, is as much younger as the burst is long: rare, and nothing a monitor could tell.
+    const between = times.filter((time) => time >= SLACK && time < 50);
+    assert.ok(between.length <= 1, `${between.join(", ")} ms of ${times.length}`);
+    within(
+      times.filter((time) => time >= 50),
+      50,
+    );
   });
 
   void test("a flow of a VLAN device counts once, with its VLAN, at the interface below", async () => {
