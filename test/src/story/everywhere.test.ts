@@ -49,11 +49,11 @@ describe("a session without interfaces", () => {
       "link set later0 up",
     );
     await network.server.ip(`address add ${SERVER.v4}/24 dev ${SERVER.interface}`, `link set ${SERVER.interface} up`);
-    // Nothing tells a client when the new interface is watched.
+    // Nothing tells a client when the new interface is watched: that may be in the middle of a handshake, whose second half counts.
     await eventually("a flow of the new interface is seen", async () => {
       await (await client.connect(SERVER.v4, 443)).close();
-      return handshakes(stream.samples).length > 0;
+      return handshakes(stream.samples).some(([metric]) => metric === Metric.TCP_HANDSHAKE_REMOTE);
     });
-    expect(handshakes(stream.samples)[0]).toEqual([Metric.TCP_HANDSHAKE_REMOTE, "later0"]);
+    expect(new Set(handshakes(stream.samples).map(([, at]) => at))).toEqual(new Set(["later0"]));
   });
 });
