@@ -7,7 +7,6 @@ use std::{
 };
 
 use latscope_events::{
-    SESSIONS,
     class::ClassStats,
     flow::GROUPS,
     series::{SeriesKey, flags},
@@ -402,11 +401,11 @@ impl State {
         }
         grace();
         let bank = 1 - (self.generation & 1);
-        let classes = self.object.classes(bank)?;
+        let classes = self.object.classes.read(bank)?;
         for member in self.members.values_mut() {
             member.books.fold(&member.lanes, &classes);
         }
-        self.object.clear_classes(bank)?;
+        self.object.classes.clear(bank)?;
         let retired = self.object.histograms.retire(bank)?;
         for (series, histogram) in &retired {
             let id = self.id_of(series);
@@ -423,7 +422,7 @@ impl State {
 
     /// Counters of the bank in use.
     pub(super) fn classes(&self) -> Result<Vec<(u64, ClassStats)>, Failure> {
-        self.object.classes(self.generation & 1)
+        self.object.classes.read(self.generation & 1)
     }
 
     /// What was counted in the kernel for a session since its start, by group.
@@ -575,28 +574,10 @@ impl State {
         Ok(group)
     }
 
-    /// A bit for each lane, those of `old` first: a lane that only changes its filter keeps its bit.
+    /// A bit for each lane: [`lane::assign`].
     fn bits_for(&self, old: &[(u32, Lane)], lanes: Vec<Lane>) -> Result<Vec<(u32, Lane)>, Failure> {
-        let used = self
-            .members
-            .values()
-            .flat_map(|member| &member.lanes)
-            .fold(0_u64, |used, (bit, _)| used | 1 << bit);
-        let free = (0..SESSIONS as u32).filter(|bit| used >> bit & 1 == 0);
-        let bits: Vec<u32> = old
-            .iter()
-            .map(|(bit, _)| *bit)
-            .chain(free)
-            .take(lanes.len())
-            .collect();
-        if bits.len() < lanes.len() {
-            let text = format!(
-                "the packet engine serves {SESSIONS} sessions at once (more, if their filters speak of single metrics, count twice); stop one"
-            );
-            return Err(Failure::new(Reason::CapacityExhausted, text.clone())
-                .with_quota("packet sessions", text));
-        }
-        Ok(bits.into_iter().zip(lanes).collect())
+        let used = self.members.values().flat_map(|member| &member.lanes);
+        lane::assign("packet", used, old, lanes)
     }
 }
 

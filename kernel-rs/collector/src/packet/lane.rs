@@ -1,6 +1,6 @@
 //! A session as the programs see it: bits of a mask, each with clauses and the metrics they speak of.
 
-use latscope_events::config::CLAUSES;
+use latscope_events::{SESSIONS, config::CLAUSES};
 
 use super::{asked::Asked, grouping::Grouping};
 use crate::{
@@ -96,6 +96,35 @@ pub(super) fn of_engine(spec: &CompiledSpec, engine: EngineKind) -> Result<Vec<L
         }
     }
     Ok(lanes)
+}
+
+/// A bit for each lane, those of `old` first: a lane that only changes its filter keeps its bit. `used` are those of all sessions
+/// of the engine.
+///
+/// # Errors
+/// `CAPACITY_EXHAUSTED` when no bit is left.
+pub(super) fn assign<'a>(
+    engine: &str,
+    used: impl Iterator<Item = &'a (u32, Lane)>,
+    old: &[(u32, Lane)],
+    lanes: Vec<Lane>,
+) -> Result<Vec<(u32, Lane)>, Failure> {
+    let used = used.fold(0_u64, |used, (bit, _)| used | 1 << bit);
+    let free = (0..SESSIONS as u32).filter(|bit| used >> bit & 1 == 0);
+    let bits: Vec<u32> = old
+        .iter()
+        .map(|(bit, _)| *bit)
+        .chain(free)
+        .take(lanes.len())
+        .collect();
+    if bits.len() < lanes.len() {
+        let text = format!(
+            "the {engine} engine serves {SESSIONS} sessions at once (more, if their filters speak of single metrics, count twice); stop one"
+        );
+        return Err(Failure::new(Reason::CapacityExhausted, text.clone())
+            .with_quota(format!("{engine} sessions"), text));
+    }
+    Ok(bits.into_iter().zip(lanes).collect())
 }
 
 /// Clauses that can match the metric.

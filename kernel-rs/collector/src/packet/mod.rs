@@ -9,6 +9,7 @@ mod attach;
 mod attachment;
 mod books;
 mod capability;
+mod classes;
 mod clsact;
 mod convert;
 mod engine;
@@ -40,6 +41,7 @@ pub mod socket;
 mod spanning;
 mod tables;
 mod tc;
+mod trie;
 mod waiting;
 
 use crate::wire;

@@ -4,15 +4,12 @@ use std::time::{Duration, Instant};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{
-        Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues,
-        lpm_trie::{Key, LpmTrie},
-    },
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues},
     programs::{ProgramError, SchedClassifier},
     util::nr_cpus,
 };
 use latscope_events::{
-    class::{CLASSES, ClassStats, GroupStats},
+    class::{ClassStats, GroupStats},
     config::{Clauses, Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::GROUPS,
@@ -20,9 +17,11 @@ use latscope_events::{
 };
 
 use super::{
+    classes::Classes,
     histograms::Histograms,
     shards,
     tables::Tables,
+    trie::Trie,
     waiting::{Outside, Waiting},
 };
 use crate::{
@@ -100,10 +99,8 @@ pub(super) struct Object {
     config: Array<MapData, Wire<Config>>,
     options: Array<MapData, Wire<Options>>,
     interfaces: HashMap<MapData, u32, Wire<Interface>>,
-    trie: LpmTrie<MapData, Wire<TrieKey>, Clauses>,
-    trie_written: [Vec<(u32, TrieKey)>; 2],
-    class_masks: Array<MapData, u64>,
-    class_stats: PerCpuArray<MapData, Wire<ClassStats>>,
+    trie: Trie,
+    pub(super) classes: Classes,
     group_stats: PerCpuArray<MapData, Wire<GroupStats>>,
     counters: PerCpuArray<MapData, Wire<Counters>>,
     waiting: Waiting,
@@ -137,10 +134,8 @@ impl Object {
             config: take(&mut ebpf, "CONFIG")?,
             options: take(&mut ebpf, "OPTIONS")?,
             interfaces: take(&mut ebpf, "INTERFACES")?,
-            trie: take(&mut ebpf, "TRIE")?,
-            trie_written: [Vec::new(), Vec::new()],
-            class_masks: take(&mut ebpf, "CLASS_MASKS")?,
-            class_stats: take(&mut ebpf, "CLASS_STATS")?,
+            trie: Trie::open(&mut ebpf)?,
+            classes: Classes::open(&mut ebpf)?,
             group_stats: take(&mut ebpf, "GROUP_STATS")?,
             counters: take(&mut ebpf, "COUNTERS")?,
             waiting: Waiting::open(&mut ebpf, tables)?,
@@ -230,19 +225,8 @@ impl Object {
         bank: u32,
         entries: &[(u32, TrieKey, Clauses)],
     ) -> Result<(), Failure> {
-        let written = &mut self.trie_written[bank as usize & 1];
-        for (length, key) in written.drain(..) {
-            self.trie
-                .remove(&Key::new(length, Wire(key)))
-                .map_err(|error| Failure::kernel("emptying TRIE", &error))?;
-        }
-        for (length, key, clauses) in entries {
-            self.trie
-                .insert(&Key::new(*length, Wire(*key)), clauses, 0)
-                .map_err(|error| full("filter table", &error))?;
-            written.push((*length, *key));
-        }
-        Ok(())
+        self.trie
+            .write(bank, entries, |error| full("filter table", error))
     }
 
     /// Groups that look at an interface.
@@ -257,36 +241,6 @@ impl Object {
                 .insert(ifindex, Wire(Interface { groups }), 0)
         };
         result.map_err(|error| full("interface table", &error))
-    }
-
-    /// Masks and counters of the classes of a bank, added over CPUs.
-    pub(super) fn classes(&self, bank: u32) -> Result<Vec<(u64, ClassStats)>, Failure> {
-        let failed = |error: MapError| Failure::kernel("reading CLASS_STATS", &error);
-        let mut classes = Vec::new();
-        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
-            let mask = self.class_masks.get(&index, 0).map_err(failed)?;
-            if mask != 0 {
-                let mut sum: ClassStats = zero();
-                for one in self.class_stats.get(&index, 0).map_err(failed)?.iter() {
-                    add_class(&mut sum, &one.0);
-                }
-                classes.push((mask, sum));
-            }
-        }
-        Ok(classes)
-    }
-
-    /// Forgets the classes of a bank that no program uses any more.
-    pub(super) fn clear_classes(&mut self, bank: u32) -> Result<(), Failure> {
-        let failed = |error: MapError| Failure::kernel("clearing CLASS_STATS", &error);
-        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
-            if self.class_masks.get(&index, 0).map_err(failed)? != 0 {
-                self.class_masks.set(index, 0, 0).map_err(failed)?;
-                let values = zeros::<ClassStats>()?;
-                self.class_stats.set(index, values, 0).map_err(failed)?;
-            }
-        }
-        Ok(())
     }
 
     /// What is counted outside flows of a group; unless `fresh`, starts without an answer as of a second ago.

@@ -182,7 +182,7 @@ impl Replay {
     /// What the kernel answers.
     pub fn refusals(&self) -> Result<[u64; REASONS], Failure> {
         let mut sum: ClassStats = zero();
-        for (_, class) in self.object.classes(1)? {
+        for (_, class) in self.object.classes.read(1)? {
             add_class(&mut sum, &class);
         }
         let outside_flows = self.object.stats_of(0)?.refused;

@@ -6,12 +6,12 @@ use std::{
 };
 
 use aya::programs::sock_ops::SockOpsLink;
-use latscope_events::{SESSIONS, class::ClassStats};
+use latscope_events::class::ClassStats;
 use parking_lot::Mutex;
 
 use super::super::{
     books::{Books, Change},
-    lane::Lane,
+    lane::{Lane, assign},
     session::Receiver,
     waiting::Outside,
 };
@@ -242,7 +242,7 @@ impl State {
     /// What a session came to so far.
     pub(super) fn totals(&mut self, id: u64) -> Result<Totals, Failure> {
         self.fold()?;
-        let classes = self.object.classes(self.generation & 1)?;
+        let classes = self.object.classes.read(self.generation & 1)?;
         let counters = self.object.counters()?;
         let member = self.members.get(&id);
         Ok(member.map_or_else(Totals::default, |it| totals(it, &classes, &counters)))
@@ -294,11 +294,11 @@ impl State {
         }
         grace();
         let bank = 1 - (self.generation & 1);
-        let classes = self.object.classes(bank)?;
+        let classes = self.object.classes.read(bank)?;
         for member in self.members.values_mut() {
             member.books.fold(&member.lanes, &classes);
         }
-        self.object.clear_classes(bank)?;
+        self.object.classes.clear(bank)?;
         self.unfolded = false;
         Ok(())
     }
@@ -320,28 +320,10 @@ impl State {
         self.told_at_unix_ns = now;
     }
 
-    /// A bit for each lane, those of `old` first: a lane that only changes its filter keeps its bit.
+    /// A bit for each lane: [`lane::assign`].
     fn bits_for(&self, old: &[(u32, Lane)], lanes: Vec<Lane>) -> Result<Vec<(u32, Lane)>, Failure> {
-        let used = self
-            .members
-            .values()
-            .flat_map(|member| &member.lanes)
-            .fold(0_u64, |used, (bit, _)| used | 1 << bit);
-        let free = (0..SESSIONS as u32).filter(|bit| used >> bit & 1 == 0);
-        let bits: Vec<u32> = old
-            .iter()
-            .map(|(bit, _)| *bit)
-            .chain(free)
-            .take(lanes.len())
-            .collect();
-        if bits.len() < lanes.len() {
-            let text = format!(
-                "the socket engine serves {SESSIONS} sessions at once (more, if their filters speak of single metrics, count twice); stop one"
-            );
-            return Err(Failure::new(Reason::CapacityExhausted, text.clone())
-                .with_quota("socket sessions", text));
-        }
-        Ok(bits.into_iter().zip(lanes).collect())
+        let used = self.members.values().flat_map(|member| &member.lanes);
+        assign("socket", used, old, lanes)
     }
 }
 

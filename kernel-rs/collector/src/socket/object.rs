@@ -7,25 +7,17 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{
-        Array, MapData, MapError, PerCpuArray, PerCpuValues,
-        lpm_trie::{Key, LpmTrie},
-    },
+    maps::{Array, MapData, MapError, PerCpuArray},
     programs::{CgroupAttachMode, ProgramError, SockOps, sock_ops::SockOpsLink},
-    util::nr_cpus,
 };
 use latscope_events::{
-    class::{CLASSES, ClassStats},
     config::{Clauses, Config, Control, TrieKey},
     counter::Counters,
     socket::SLOTS,
 };
 use nix::time::{ClockId, clock_getres};
 
-use super::super::{
-    object::add_class,
-    wire::{Wire, zero},
-};
+use super::super::{classes::Classes, trie::Trie, wire::Wire};
 use super::offsets;
 use crate::{
     bpf::{self, take},
@@ -52,10 +44,8 @@ pub(super) struct Object {
     load_time: Duration,
     control: Array<MapData, Wire<Control>>,
     config: Array<MapData, Wire<Config>>,
-    trie: LpmTrie<MapData, Wire<TrieKey>, Clauses>,
-    trie_written: [Vec<(u32, TrieKey)>; 2],
-    class_masks: Array<MapData, u64>,
-    class_stats: PerCpuArray<MapData, Wire<ClassStats>>,
+    trie: Trie,
+    pub(super) classes: Classes,
     counters: PerCpuArray<MapData, Wire<Counters>>,
 }
 
@@ -85,10 +75,8 @@ impl Object {
             load_time: begun.elapsed(),
             control: take(&mut ebpf, "CONTROL")?,
             config: take(&mut ebpf, "CONFIG")?,
-            trie: take(&mut ebpf, "TRIE")?,
-            trie_written: [Vec::new(), Vec::new()],
-            class_masks: take(&mut ebpf, "CLASS_MASKS")?,
-            class_stats: take(&mut ebpf, "CLASS_STATS")?,
+            trie: Trie::open(&mut ebpf)?,
+            classes: Classes::open(&mut ebpf)?,
             counters: take(&mut ebpf, "COUNTERS")?,
             ebpf,
         })
@@ -152,51 +140,7 @@ impl Object {
         bank: u32,
         entries: &[(u32, TrieKey, Clauses)],
     ) -> Result<(), Failure> {
-        let written = &mut self.trie_written[bank as usize & 1];
-        for (length, key) in written.drain(..) {
-            self.trie
-                .remove(&Key::new(length, Wire(key)))
-                .map_err(|error| Failure::kernel("emptying TRIE", &error))?;
-        }
-        for (length, key, clauses) in entries {
-            self.trie
-                .insert(&Key::new(*length, Wire(*key)), clauses, 0)
-                .map_err(|error| full(&error))?;
-            written.push((*length, *key));
-        }
-        Ok(())
-    }
-
-    /// Masks and counters of the classes of a bank, added over CPUs.
-    pub(super) fn classes(&self, bank: u32) -> Result<Vec<(u64, ClassStats)>, Failure> {
-        let failed = |error: MapError| Failure::kernel("reading CLASS_STATS", &error);
-        let mut classes = Vec::new();
-        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
-            let mask = self.class_masks.get(&index, 0).map_err(failed)?;
-            if mask != 0 {
-                let mut sum: ClassStats = zero();
-                for one in self.class_stats.get(&index, 0).map_err(failed)?.iter() {
-                    add_class(&mut sum, &one.0);
-                }
-                classes.push((mask, sum));
-            }
-        }
-        Ok(classes)
-    }
-
-    /// Forgets the classes of a bank that the program uses no more.
-    pub(super) fn clear_classes(&mut self, bank: u32) -> Result<(), Failure> {
-        let failed = |error: MapError| Failure::kernel("clearing CLASS_STATS", &error);
-        let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
-        for index in bank * CLASSES as u32..(bank + 1) * CLASSES as u32 {
-            if self.class_masks.get(&index, 0).map_err(failed)? != 0 {
-                self.class_masks.set(index, 0, 0).map_err(failed)?;
-                let values = PerCpuValues::try_from(vec![Wire(zero::<ClassStats>()); cpus])
-                    .map_err(|error| Failure::kernel("counting CPUs", &error))?;
-                self.class_stats.set(index, values, 0).map_err(failed)?;
-            }
-        }
-        Ok(())
+        self.trie.write(bank, entries, full)
     }
 
     /// Caps and losses of each CPU and slot; a copy torn by a call that ran meanwhile is taken again.
