@@ -50,7 +50,7 @@ pub struct Config {
     pub since: [u32; GROUPS],
     /// [`field`] bits: fields that any clause asks for.
     pub fields: u32,
-    /// Groups that are in use, as a bit mask.
+    /// Groups that are in use, as a bit mask, and perhaps [`UNCERTAIN`].
     pub groups: u32,
     /// Groups that look inside tunnels.
     pub inner: u32,
@@ -68,6 +68,10 @@ layout!(
         + 4 * GROUPS
         + 24
 );
+
+/// Beside the groups of a [`Config`]: programs may still run where no group looks, so that an interface has to be looked up
+/// though there is but one group.
+pub const UNCERTAIN: u32 = 1 << 31;
 
 /// Filter clauses a session can have.
 pub const CLAUSES: usize = 8;

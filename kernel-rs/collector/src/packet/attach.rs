@@ -20,6 +20,9 @@ use super::{
 };
 use crate::failure::{Failure, Reason};
 
+/// The hook that holds its programs by links.
+pub(super) const TCX: &str = "tcx";
+
 /// Where the programs sit on an interface. Dropping it detaches them.
 pub(super) struct Attached {
     /// The interface.
@@ -41,6 +44,22 @@ impl Attached {
     pub(super) fn hooks(&self) -> [Hook; 2] {
         hooks(&self.interface)
     }
+}
+
+/// Whether a program is still attached to an interface that was left: a process that is being forked holds the link open for as
+/// long as it has not become another program. Where that cannot be told, it may be.
+pub(super) fn lingers(object: &Object, interface: &Interface) -> bool {
+    let ours: Vec<u32> = object
+        .loaded()
+        .filter_map(|(_, _, program)| Some(program.info().ok()?.id()))
+        .collect();
+    [TcAttachType::Ingress, TcAttachType::Egress]
+        .into_iter()
+        .any(|at| {
+            SchedClassifier::query_tcx(&interface.name, at).map_or(true, |(_, programs)| {
+                programs.iter().any(|it| ours.contains(&it.id()))
+            })
+        })
 }
 
 /// Attaches both programs, before any others: a program that ends the chain ahead of ours would blind us, and ours, which
@@ -66,7 +85,7 @@ pub(super) fn attach(object: &mut Object, interface: &Interface) -> Result<Attac
     }
     Ok(Attached {
         interface: interface.clone(),
-        hook: "tcx",
+        hook: TCX,
         _links: Links::Tcx(links),
     })
 }

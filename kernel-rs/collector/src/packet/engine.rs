@@ -8,13 +8,14 @@ use std::{
 
 use latscope_events::{
     class::ClassStats,
+    config::UNCERTAIN,
     flow::GROUPS,
     series::{SeriesKey, flags},
 };
 use parking_lot::Mutex;
 
 use super::{
-    attach::{self, Attached},
+    attach::{self, Attached, TCX},
     attachment::{self, PacketAttachment},
     books::{Books, Change},
     capability,
@@ -178,6 +179,8 @@ pub(super) struct State {
     groups: [Option<View>; GROUPS],
     /// The generation since which each group has looked.
     since: [u32; GROUPS],
+    /// Interfaces that were left, where a program still runs.
+    lingering: Vec<Interface>,
     next_id: u64,
     generation: u32,
     /// Ways of grouping, by the index that the series of each bank name them by.
@@ -209,6 +212,7 @@ impl State {
             })?,
             groups: [const { None }; GROUPS],
             since: [0; GROUPS],
+            lingering: Vec::new(),
             next_id: 0,
             generation: 0,
             groupings: [Vec::new(), Vec::new()],
@@ -378,7 +382,10 @@ impl State {
                 })
             })
             .collect();
-        let plan = plan::make(&placed, bank)?;
+        let mut plan = plan::make(&placed, bank)?;
+        if plan.config.groups != 0 && !self.lingering.is_empty() {
+            plan.config.groups |= UNCERTAIN;
+        }
         self.object.write_trie(bank, &plan.trie)?;
         self.object
             .write_config(bank, &plan.config, &plan.options)?;
@@ -506,9 +513,21 @@ impl State {
             .map(|(index, _)| *index)
             .collect();
         for index in &gone {
-            self.attached.remove(index);
+            // Filters of clsact are gone when they have been removed.
+            if let Some(Attached {
+                interface,
+                hook: TCX,
+                ..
+            }) = self.attached.remove(index)
+            {
+                self.lingering.push(interface);
+            }
             self.object.write_interface(*index, 0)?;
         }
+        self.lingering.retain(|left| {
+            let there = all.iter().any(|it| it.index == left.index);
+            there && !wanted.contains_key(&left.index) && attach::lingers(&self.object, left)
+        });
         for (index, (interface, groups)) in wanted {
             self.object.write_interface(index, groups)?;
             self.reader.route(|routes| {
