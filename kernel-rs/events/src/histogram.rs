@@ -1,15 +1,13 @@
 //! Histograms that the kernel counts: OpenTelemetry's base-2 exponential buckets at scale 3, exact in integers.
 
-use crate::layout;
+use crate::{layout, seal};
 
 /// 8 buckets from a power of two to the next, each 9.05 % wide: 4.5 % to either side.
 pub const SCALE: i32 = 3;
 /// Buckets of one histogram. Bucket n has the OpenTelemetry index n - 1: it counts (2^((n-1)/8), 2^(n/8)] ns, up to 2^40.
 pub const BUCKETS: usize = 8 * 40 + 1;
 
-/// One CPU's part of a histogram. Counters wrap; the user side adds up their differences.
-///
-/// A copy in ascending order is whole when `after` equals `before`: the writer raises `before`, writes, then raises `after`.
+/// One CPU's part of a histogram, under a [`seal`]. Counters wrap; the user side adds up their differences.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Histogram {
@@ -33,6 +31,32 @@ pub struct Histogram {
     pub before: u64,
 }
 layout!(Histogram, 1336);
+
+impl Histogram {
+    /// Counts a latency, ns.
+    #[inline(always)]
+    pub fn add(&mut self, latency: u64) {
+        seal::begin(&mut self.before);
+        self.sum = self.sum.wrapping_add(latency);
+        if !latency > self.least_inverted {
+            self.least_inverted = !latency;
+        }
+        if latency > self.greatest {
+            self.greatest = latency;
+        }
+        if latency == 0 {
+            self.zero = self.zero.wrapping_add(1);
+        } else {
+            let at = bucket(latency, exponent(latency));
+            if at < BUCKETS {
+                self.buckets[at] = self.buckets[at].wrapping_add(1);
+            } else {
+                self.overflow = self.overflow.wrapping_add(1);
+            }
+        }
+        seal::end(self.before, &mut self.after);
+    }
+}
 
 /// A sixteenth of an octave: `edge` is the one bucket bound in it, the floor of 2^63 * 2^(k/8), or beyond all; `below` are
 /// the bounds before it.

@@ -15,6 +15,7 @@ pub mod options;
 pub mod pending;
 pub mod refusal;
 pub mod sample;
+pub mod seal;
 pub mod series;
 pub mod socket;
 pub mod span;

@@ -1,28 +1,40 @@
 //! What is counted for each lane on one CPU, bit-sliced: see [`crate::counter`]. One for each metric, since programs of
 //! different metrics interrupt each other.
 
-use crate::{config::CAP_PLANES, counter::PLANES, layout};
+use crate::{
+    config::CAP_PLANES,
+    counter::{Cap, PLANES},
+    layout, seal,
+};
 
-/// Counters of one metric on one CPU. A copy is whole when `after` equals `before`, as in [`crate::counter::Counters`].
+/// Counters of one metric on one CPU, under a [`seal`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Counters {
     /// Changes ended.
     pub after: u64,
-    /// Start of the current second, ns.
-    pub window: u64,
-    /// Lanes whose cap is reached in this second.
-    pub capped: u64,
-    /// Generation that the caps belong to.
-    pub generation: u64,
-    /// Samples of this second, counted up from the start values of the caps.
-    pub cap: [u64; CAP_PLANES],
+    /// Samples of the current second.
+    pub cap: Cap,
     /// By [`count`].
     pub planes: [[u64; PLANES]; count::COUNTS],
     /// Changes begun.
     pub before: u64,
 }
 layout!(Counters, 8 * (5 + CAP_PLANES + count::COUNTS * PLANES));
+
+impl Counters {
+    /// Begins a change.
+    #[inline(always)]
+    pub fn begin(&mut self) {
+        seal::begin(&mut self.before);
+    }
+
+    /// Ends it.
+    #[inline(always)]
+    pub fn end(&mut self) {
+        seal::end(self.before, &mut self.after);
+    }
+}
 
 /// Indexes of [`Counters::planes`].
 pub mod count {

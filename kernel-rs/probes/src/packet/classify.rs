@@ -1,11 +1,8 @@
 //! Which sessions want a flow: decided once for each flow and generation, by bit vectors, at a cost that does not grow
 //! with sessions or filters.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg};
-
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use latscope_events::{
-    class::{self, CLASSES, PROBES},
     config::{CLAUSES, Clauses, Config, TRIE_PREFIX, TrieKey, field},
     flow::{Flow, GROUPS, direction, track},
     metric, sample,
@@ -13,7 +10,8 @@ use latscope_events::{
 use latscope_matching::flow::UNKNOWN;
 
 use crate::{
-    maps::{CLASS_MASKS, CONFIG, TRIE, WORK},
+    class::{any, class_of},
+    maps::{CONFIG, TRIE, WORK},
     measure::forget_histograms,
     packet::Packet,
 };
@@ -118,16 +116,6 @@ pub(crate) extern "C" fn classify(flow: *mut Flow, packet: *const Packet, genera
     flow.mask = mask;
     flow.generation = generation;
     0
-}
-
-/// Sessions of which any clause is in both.
-#[inline(always)]
-fn any(clauses: &Clauses, also: &Clauses) -> u64 {
-    let mut sessions = 0;
-    for clause in 0..CLAUSES {
-        sessions |= clauses[clause] & also[clause];
-    }
-    sessions
 }
 
 /// Clauses that accept the flow in every field but direction. The room is looked up anew: before 6.3 memory that came as an
@@ -242,30 +230,4 @@ pub(crate) fn listening(service: u32, bank: u32, one: u16, other: u16) -> u64 {
     let one = lookup(query).map_or(0, |clauses| clauses[0]);
     query.key.data = port(other);
     one | lookup(query).map_or(0, |clauses| clauses[0])
-}
-
-/// The mask's class, a new one if need be; `class::NONE` when the table is full.
-#[inline(always)]
-pub(crate) fn class_of(mask: u64, bank: u32) -> u16 {
-    if mask == 0 {
-        return class::NONE;
-    }
-    let base = bank as usize * CLASSES;
-    let first = class::place(mask);
-    for step in 0..PROBES {
-        let index = base + ((first + step) & (CLASSES - 1));
-        let Some(place) = CLASS_MASKS.get_ptr_mut(index as u32) else {
-            return class::NONE;
-        };
-        // SAFETY: a map value; one word, claimed by exchange.
-        let (seen, _) = unsafe {
-            atomic_cxchg::<u64, { AtomicOrdering::AcqRel }, { AtomicOrdering::Acquire }>(
-                place, 0, mask,
-            )
-        };
-        if seen == 0 || seen == mask {
-            return index as u16;
-        }
-    }
-    class::NONE
 }

@@ -1,10 +1,7 @@
 //! Latencies and refusals, counted by class: what every session has of them does not depend on the rings.
 
-use core::sync::atomic::{Ordering, compiler_fence};
-
 use latscope_events::{
-    class,
-    counter::{self, Counters},
+    class, counter,
     flow::Flow,
     metric::{PACKET_METRICS, TCP_RTT},
     refusal::REASONS,
@@ -12,7 +9,7 @@ use latscope_events::{
 use latscope_matching::Found;
 
 use crate::{
-    classify::class_of,
+    class::class_of,
     histogram,
     maps::{CLASS_STATS, CONFIG, COUNTERS},
     options::asked,
@@ -68,9 +65,9 @@ extern "C" fn measured(flow: *const Flow, packet: *const Packet, found: *const F
     if class == class::NONE {
         // SAFETY: this CPU's own value.
         let counters = unsafe { &mut *counters };
-        begin(counters);
+        counters.begin();
         counter::add(&mut counters.map_full, wanted);
-        end(counters);
+        counters.end();
         return 0;
     }
     if let Some(stats) = CLASS_STATS.get_ptr_mut(u32::from(class)) {
@@ -78,22 +75,6 @@ extern "C" fn measured(flow: *const Flow, packet: *const Packet, found: *const F
         unsafe { (*stats).measured[metric] += 1 };
     }
     wanted
-}
-
-/// Begins a change of the planes, so that a reader can tell a torn copy.
-#[inline(always)]
-pub(crate) fn begin(counters: &mut Counters) {
-    // SAFETY: a field of a valid value; volatile, for another CPU may copy it meanwhile.
-    unsafe { (&raw mut counters.before).write_volatile(counters.before.wrapping_add(1)) };
-    compiler_fence(Ordering::SeqCst);
-}
-
-/// Ends it.
-#[inline(always)]
-pub(crate) fn end(counters: &mut Counters) {
-    compiler_fence(Ordering::SeqCst);
-    // SAFETY: as above.
-    unsafe { (&raw mut counters.after).write_volatile(counters.before) };
 }
 
 /// Counts a refusal that is no round trip's.

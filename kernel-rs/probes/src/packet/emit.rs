@@ -19,8 +19,6 @@ use crate::{
     ring::{ring, wakeup},
 };
 
-const SECOND: u64 = 1_000_000_000;
-
 /// What one packet brought. Collected first and written once at the end, which keeps the state machines small.
 pub(crate) struct Outcome {
     /// The first `count` are written; a packet brings at most two.
@@ -126,9 +124,9 @@ pub(crate) extern "C" fn emit(
         return 0;
     };
     let Some(mut entry) = ring.reserve_untyped::<PacketSample>(0) else {
-        count::begin(counters);
+        counters.begin();
         counter::add(&mut counters.ring_full, open);
-        count::end(counters);
+        counters.end();
         return 0;
     };
     fill(entry.as_mut_ptr(), flow, packet, found, open, now);
@@ -168,9 +166,9 @@ pub(crate) extern "C" fn emit_named(
         return 0;
     };
     let Some(mut entry) = ring.reserve_untyped::<NamedSample>(0) else {
-        count::begin(counters);
+        counters.begin();
         counter::add(&mut counters.ring_full, open);
-        count::end(counters);
+        counters.end();
         return 0;
     };
     let record = entry.as_mut_ptr();
@@ -197,23 +195,11 @@ fn cap(counters: &mut Counters, generation: u32, sampled: u64, now: u64) -> u64 
     let Some(config) = CONFIG.get(generation & 1) else {
         return 0;
     };
-    count::begin(counters);
-    if counters.generation != u64::from(generation) || now.wrapping_sub(counters.window) >= SECOND {
-        counters.generation = u64::from(generation);
-        counters.window = now;
-        counters.capped = 0;
-        for (plane, start) in counters.cap.iter_mut().zip(&config.cap) {
-            // SAFETY: a valid reference. Volatile, or the copy becomes a call of memcpy, a byte loop.
-            unsafe { core::ptr::write_volatile(plane, *start) };
-        }
-    }
-    let limited = sampled & counters.capped;
-    if limited != 0 {
-        counter::add(&mut counters.rate_limited, limited);
-    }
-    let open = sampled & !counters.capped;
-    counters.capped |= counter::add(&mut counters.cap, open) & config.capped;
-    count::end(counters);
+    counters.begin();
+    let cap = &mut counters.cap;
+    let open = cap.admit(&config.cap, config.capped, generation, sampled, now);
+    counter::add(&mut counters.rate_limited, sampled & !open);
+    counters.end();
     open
 }
 

@@ -1,16 +1,13 @@
 //! Latencies into histograms: one add for each way of grouping, whatever the number of sessions.
 
-use core::{
-    intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd},
-    sync::atomic::{Ordering, compiler_fence},
-};
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd};
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use latscope_events::{
     config::EXPONENTS,
     counter,
     flow::{Flow, home},
-    histogram::{BUCKETS, Histogram, bucket, exponent},
+    histogram::exponent,
     metric::TCP_RTT,
     series::{GROUPINGS, Grouping, REMEMBERED, SeriesKey, flags, key, pool, remembered},
 };
@@ -18,7 +15,6 @@ use latscope_matching::Found;
 
 use crate::{
     classify::client_side,
-    count,
     maps::{CONFIG, COUNTERS, FREE, HISTOGRAMS, POOL, SERIES, SERIES_KEY, SERIES_OF, SPARE},
     packet::Packet,
 };
@@ -72,10 +68,10 @@ pub(crate) extern "C" fn enter(
     {
         // SAFETY: this CPU's own value.
         let counters = unsafe { &mut *counters };
-        count::begin(counters);
+        counters.begin();
         counter::add(&mut counters.withheld, withheld & !lost);
         counter::add(&mut counters.no_room, withheld & lost);
-        count::end(counters);
+        counters.end();
     }
     wanted & !withheld
 }
@@ -99,7 +95,7 @@ fn count_in(flow: &mut Flow, packet: &Packet, found: &Found, grouping: u32, sess
     }
     if let Some(histogram) = HISTOGRAMS.get_ptr_mut(number - 1) {
         // SAFETY: this CPU's own value.
-        add(unsafe { &mut *histogram }, found.latency);
+        unsafe { (*histogram).add(found.latency) };
     }
     true
 }
@@ -119,34 +115,6 @@ fn settled(flow: &Flow, packet: &Packet, grouping: u32) -> bool {
     };
     config.grouping[grouping as usize & (GROUPINGS - 1)].keys & key::INTERFACE == 0
         || home::ifindex(flow.direction[0].home) == home::ifindex(flow.direction[1].home)
-}
-
-#[inline(always)]
-fn add(histogram: &mut Histogram, latency: u64) {
-    let change = histogram.before.wrapping_add(1);
-    // SAFETY: valid references. Volatile, for another CPU may copy it meanwhile.
-    unsafe { (&raw mut histogram.before).write_volatile(change) };
-    compiler_fence(Ordering::SeqCst);
-    histogram.sum = histogram.sum.wrapping_add(latency);
-    if !latency > histogram.least_inverted {
-        histogram.least_inverted = !latency;
-    }
-    if latency > histogram.greatest {
-        histogram.greatest = latency;
-    }
-    if latency == 0 {
-        histogram.zero = histogram.zero.wrapping_add(1);
-    } else {
-        let at = bucket(latency, exponent(latency));
-        if at < BUCKETS {
-            histogram.buckets[at] = histogram.buckets[at].wrapping_add(1);
-        } else {
-            histogram.overflow = histogram.overflow.wrapping_add(1);
-        }
-    }
-    compiler_fence(Ordering::SeqCst);
-    // SAFETY: as above.
-    unsafe { (&raw mut histogram.after).write_volatile(change) };
 }
 
 /// The number + 1 of the histogram that a latency belongs to, a new one if need be; where there is no room for that, the

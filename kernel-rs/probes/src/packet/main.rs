@@ -11,6 +11,8 @@
     reason = "so the classifier macro hands over the context"
 )]
 
+#[path = "../class.rs"]
+mod class;
 mod classify;
 mod clock;
 mod count;

@@ -11,7 +11,8 @@ use latscope_events::{
 use latscope_matching::{Found, exchange::IDLE_NS};
 
 use crate::{
-    classify::{class_of, listening},
+    class::class_of,
+    classify::listening,
     count,
     load::opaque,
     maps::{CONTROL, OPTIONS},

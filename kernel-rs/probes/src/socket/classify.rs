@@ -1,17 +1,15 @@
 //! Which sessions want a socket: decided once for each socket and generation, by bit vectors.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg};
-
 use aya_ebpf::{bindings::bpf_sock_ops, btf_maps::lpm_trie::Key};
 use latscope_events::{
-    class::{self, CLASSES, PROBES},
     config::{CLAUSES, Clauses, Config, TRIE_PREFIX, TrieKey, field},
     socket::{LEVELS, SLOTS, Socket, side},
 };
 
 use crate::{
+    class::{any, class_of},
     kernel,
-    maps::{CLASS_MASKS, CONFIG, TRIE, WORK},
+    maps::{CONFIG, TRIE, WORK},
     measure::Ends,
 };
 
@@ -92,19 +90,9 @@ pub(crate) fn classify(
         accept(slot, field::EXCLUDE);
         mask &= !any(&work.clauses, &config.exclude_direction[opened]);
     }
-    socket.class = class_of(mask, bank);
+    socket.class = u32::from(class_of(mask, bank));
     socket.mask = mask;
     socket.generation = generation;
-}
-
-/// Sessions of which any clause is in both.
-#[inline(always)]
-fn any(clauses: &Clauses, also: &Clauses) -> u64 {
-    let mut sessions = 0;
-    for clause in 0..CLAUSES {
-        sessions |= clauses[clause] & also[clause];
-    }
-    sessions
 }
 
 /// Clauses that accept the socket in every field but direction.
@@ -206,30 +194,4 @@ fn find(work: &mut Work, field: u32, bits: u32, data: [u32; 4]) -> &'static Clau
 #[inline(always)]
 pub(crate) fn wants(config: &Config, mask: u64, metric: u8) -> bool {
     mask & config.wants[usize::from(metric)] != 0
-}
-
-/// The mask's class, a new one if need be; `class::NONE` when the table is full.
-#[inline(always)]
-fn class_of(mask: u64, bank: u32) -> u32 {
-    if mask == 0 {
-        return u32::from(class::NONE);
-    }
-    let base = bank as usize * CLASSES;
-    let first = class::place(mask);
-    for step in 0..PROBES {
-        let index = base + ((first + step) & (CLASSES - 1));
-        let Some(place) = CLASS_MASKS.get_ptr_mut(index as u32) else {
-            break;
-        };
-        // SAFETY: a map value; one word, claimed by exchange.
-        let (seen, _) = unsafe {
-            atomic_cxchg::<u64, { AtomicOrdering::AcqRel }, { AtomicOrdering::Acquire }>(
-                place, 0, mask,
-            )
-        };
-        if seen == 0 || seen == mask {
-            return index as u32;
-        }
-    }
-    u32::from(class::NONE)
 }

@@ -2,11 +2,11 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, bpf_sock_ops};
+use aya_ebpf::bindings::bpf_sock_ops;
 use latscope_events::{
     class,
-    config::{Config, EXPONENTS},
-    counter::{self, Counters},
+    config::EXPONENTS,
+    counter,
     histogram::exponent,
     metric::PACKET_METRICS,
     refusal::REASONS,
@@ -14,11 +14,10 @@ use latscope_events::{
 };
 
 use crate::{
-    maps::{CLASS_STATS, CONFIG, COUNTERS, SAMPLES, WAKE},
+    maps::{CLASS_STATS, CONFIG, COUNTERS, SAMPLES},
     measure::Ends,
+    wake::wakeup,
 };
-
-const SECOND: u64 = 1_000_000_000;
 
 /// What one call brought.
 pub(crate) struct Found {
@@ -48,7 +47,9 @@ pub(crate) fn emit(ops: *mut bpf_sock_ops, socket: &Socket, found: &Found, slot:
         return;
     }
     if socket.class == u32::from(class::NONE) {
-        change(counters, |it| counter::add(&mut it.map_full, wanted));
+        counters.begin();
+        counter::add(&mut counters.map_full, wanted);
+        counters.end();
         return;
     }
     if let Some(stats) = CLASS_STATS.get_ptr_mut(socket.class) {
@@ -58,20 +59,32 @@ pub(crate) fn emit(ops: *mut bpf_sock_ops, socket: &Socket, found: &Found, slot:
     let faster = config.faster[exponent(found.latency) as usize & (EXPONENTS - 1)];
     let withheld = wanted & (faster | !config.sampled);
     if withheld != 0 {
-        change(counters, |it| counter::add(&mut it.withheld, withheld));
+        counters.begin();
+        counter::add(&mut counters.withheld, withheld);
+        counters.end();
     }
     let sampled = wanted & !withheld;
     if sampled == 0 {
         return;
     }
-    let open = change(counters, |it| {
-        cap(it, config, socket.generation, sampled, found.time)
-    });
+    counters.begin();
+    let cap = &mut counters.cap;
+    let open = cap.admit(
+        &config.cap,
+        config.capped,
+        socket.generation,
+        sampled,
+        found.time,
+    );
+    counter::add(&mut counters.rate_limited, sampled & !open);
+    counters.end();
     if open == 0 {
         return;
     }
     let Some(mut entry) = SAMPLES.reserve_untyped::<SocketSample>(0) else {
-        change(counters, |it| counter::add(&mut it.ring_full, open));
+        counters.begin();
+        counter::add(&mut counters.ring_full, open);
+        counters.end();
         return;
     };
     fill(entry.as_mut_ptr(), ops, socket, found, open);
@@ -94,57 +107,6 @@ pub(crate) fn refuse(socket: &Socket, reason: u32) {
 unsafe fn add(word: *mut u64) {
     // SAFETY: the caller's promise.
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(word, 1) };
-}
-
-/// Changes the planes so that a reader can tell a torn copy.
-#[inline(always)]
-fn change(counters: &mut Counters, act: impl FnOnce(&mut Counters) -> u64) -> u64 {
-    let (before, after) = (&raw mut counters.before, &raw mut counters.after);
-    // SAFETY: fields of a valid value; volatile, for another CPU may copy it meanwhile.
-    let number = unsafe { before.read_volatile() }.wrapping_add(1);
-    // SAFETY: as above.
-    unsafe { before.write_volatile(number) };
-    let result = act(counters);
-    // SAFETY: as above.
-    unsafe { after.write_volatile(number) };
-    result
-}
-
-/// Sessions of `wanted` that are below their cap in the current second; the others' samples are counted.
-#[inline(always)]
-fn cap(counters: &mut Counters, config: &Config, generation: u32, wanted: u64, now: u64) -> u64 {
-    if counters.generation != u64::from(generation) || now.wrapping_sub(counters.window) >= SECOND {
-        counters.generation = u64::from(generation);
-        counters.window = now;
-        counters.capped = 0;
-        for (plane, start) in counters.cap.iter_mut().zip(&config.cap) {
-            // SAFETY: a valid reference. Volatile, or the copy becomes a call of memcpy, a byte loop.
-            unsafe { core::ptr::write_volatile(plane, *start) };
-        }
-    }
-    let limited = wanted & counters.capped;
-    if limited != 0 {
-        counter::add(&mut counters.rate_limited, limited);
-    }
-    let open = wanted & !counters.capped;
-    counters.capped |= counter::add(&mut counters.cap, open) & config.capped;
-    open
-}
-
-/// A record wakes the reader only when that is about to sleep: a wake-up costs a hundred times a record.
-#[inline(always)]
-fn wakeup() -> u64 {
-    let Some(wake) = WAKE.get_ptr_mut(0) else {
-        return u64::from(BPF_RB_NO_WAKEUP);
-    };
-    // SAFETY: a map value; one aligned word.
-    unsafe {
-        if wake.read_volatile() == 0 {
-            return u64::from(BPF_RB_NO_WAKEUP);
-        }
-        wake.write_volatile(0);
-    }
-    u64::from(BPF_RB_FORCE_WAKEUP)
 }
 
 #[inline(always)]

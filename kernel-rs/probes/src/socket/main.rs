@@ -8,12 +8,16 @@
     reason = "so the macro hands over the context"
 )]
 
+#[path = "../class.rs"]
+mod class;
 mod classify;
 mod emit;
 mod kernel;
 mod maps;
 mod measure;
 mod slot;
+#[path = "../wake.rs"]
+mod wake;
 
 use aya_ebpf::{macros::sock_ops, programs::SockOpsContext};
 

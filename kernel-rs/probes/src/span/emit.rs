@@ -1,6 +1,5 @@
 //! Spans on their way out: counted by lane, in a histogram, and as a sample of their own below the cap.
 
-use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use latscope_events::{
     counter,
     histogram::exponent,
@@ -14,10 +13,9 @@ use latscope_events::{
 
 use crate::{
     histogram, lanes,
-    maps::{COUNTERS, SAMPLES, WAKE},
+    maps::{COUNTERS, SAMPLES},
+    wake::wakeup,
 };
-
-const SECOND: u64 = 1_000_000_000;
 
 /// Ends a span that `sample.lanes` want.
 #[unsafe(no_mangle)]
@@ -112,9 +110,9 @@ fn late(config: &Config, age: u64) -> u64 {
 
 #[inline(always)]
 fn refuse(counters: &mut Counters, what: usize, lanes: u64) {
-    begin(counters);
+    counters.begin();
     counter::add(&mut counters.planes[what], lanes);
-    end(counters);
+    counters.end();
 }
 
 /// Counts a latency for all who want it; the lanes that get it as a sample of its own.
@@ -129,7 +127,7 @@ fn admit(
 ) -> u64 {
     let faster = config.faster[exponent(sample.latency_ns) as usize & (EXPONENTS - 1)];
     let withheld = wanted & (faster | !config.sampled);
-    begin(counters);
+    counters.begin();
     counter::add(&mut counters.planes[count::MEASURED], wanted);
     if withheld != 0 {
         if counted {
@@ -138,67 +136,16 @@ fn admit(
             counter::add(&mut counters.planes[count::NO_ROOM], withheld);
         }
     }
-    let open = cap(
-        counters,
-        config,
+    let sampled = wanted & !withheld;
+    let cap = &mut counters.cap;
+    let open = cap.admit(
+        &config.cap,
+        config.capped,
         generation,
-        wanted & !withheld,
+        sampled,
         sample.time_ns,
     );
-    end(counters);
+    counter::add(&mut counters.planes[count::RATE_LIMITED], sampled & !open);
+    counters.end();
     open
-}
-
-/// Begins a change of the planes, so that a reader can tell a torn copy.
-#[inline(always)]
-fn begin(counters: &mut Counters) {
-    // SAFETY: a field of a valid value; volatile, for another CPU may copy it meanwhile.
-    unsafe { (&raw mut counters.before).write_volatile(counters.before.wrapping_add(1)) };
-}
-
-/// Ends it.
-#[inline(always)]
-fn end(counters: &mut Counters) {
-    // SAFETY: as above.
-    unsafe { (&raw mut counters.after).write_volatile(counters.before) };
-}
-
-/// Lanes of `wanted` that are below their cap in the current second; the others' samples are counted.
-#[inline(always)]
-fn cap(counters: &mut Counters, config: &Config, generation: u32, wanted: u64, now: u64) -> u64 {
-    if wanted & config.capped == 0 {
-        return wanted;
-    }
-    if counters.generation != u64::from(generation) || now.wrapping_sub(counters.window) >= SECOND {
-        counters.generation = u64::from(generation);
-        counters.window = now;
-        counters.capped = 0;
-        for (plane, start) in counters.cap.iter_mut().zip(&config.cap) {
-            // SAFETY: a valid reference. Volatile, or the copy becomes a call of memcpy, a byte loop.
-            unsafe { core::ptr::write_volatile(plane, *start) };
-        }
-    }
-    let limited = wanted & counters.capped;
-    if limited != 0 {
-        counter::add(&mut counters.planes[count::RATE_LIMITED], limited);
-    }
-    let open = wanted & !counters.capped;
-    counters.capped |= counter::add(&mut counters.cap, open) & config.capped;
-    open
-}
-
-/// A record wakes the reader only when that is about to sleep: a wake-up costs a hundred times a record.
-#[inline(always)]
-fn wakeup() -> u64 {
-    let Some(wake) = WAKE.get_ptr_mut(0) else {
-        return u64::from(BPF_RB_NO_WAKEUP);
-    };
-    // SAFETY: a map value; one aligned word.
-    unsafe {
-        if wake.read_volatile() == 0 {
-            return u64::from(BPF_RB_NO_WAKEUP);
-        }
-        wake.write_volatile(0);
-    }
-    u64::from(BPF_RB_FORCE_WAKEUP)
 }

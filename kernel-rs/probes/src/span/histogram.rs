@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use latscope_events::{
-    histogram::{BUCKETS, Histogram, bucket, exponent},
+    histogram::Histogram,
     span::{
         config::{Config, key},
         sample::SpanSample,
@@ -34,7 +34,7 @@ pub(crate) fn count(sample: &SpanSample, lanes: u64, config: &Config, generation
         return false;
     };
     // SAFETY: this CPU's own value.
-    add(unsafe { &mut *histogram }, sample.latency_ns);
+    unsafe { (*histogram).add(sample.latency_ns) };
     true
 }
 
@@ -62,30 +62,4 @@ fn find(key: &SeriesKey) -> Option<*mut Histogram> {
     }
     let _ = OTHERS.insert(other, new, u64::from(BPF_NOEXIST));
     OTHERS.get_ptr_mut(other)
-}
-
-#[inline(always)]
-fn add(histogram: &mut Histogram, latency: u64) {
-    let change = histogram.before.wrapping_add(1);
-    // SAFETY: valid references. Volatile, for another CPU may copy it meanwhile.
-    unsafe { (&raw mut histogram.before).write_volatile(change) };
-    histogram.sum = histogram.sum.wrapping_add(latency);
-    if !latency > histogram.least_inverted {
-        histogram.least_inverted = !latency;
-    }
-    if latency > histogram.greatest {
-        histogram.greatest = latency;
-    }
-    if latency == 0 {
-        histogram.zero = histogram.zero.wrapping_add(1);
-    } else {
-        let at = bucket(latency, exponent(latency));
-        if at < BUCKETS {
-            histogram.buckets[at] = histogram.buckets[at].wrapping_add(1);
-        } else {
-            histogram.overflow = histogram.overflow.wrapping_add(1);
-        }
-    }
-    // SAFETY: as above.
-    unsafe { (&raw mut histogram.after).write_volatile(change) };
 }

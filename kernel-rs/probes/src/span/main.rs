@@ -26,6 +26,8 @@ mod softirq;
 mod syscall;
 mod thread;
 mod user_function;
+#[path = "../wake.rs"]
+mod wake;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
