@@ -1,11 +1,13 @@
 import { connect, quantileOf, sumOf } from "@latscope/client";
 import {
   EndReason,
+  GetSessionRequest,
   GetSnapshotRequest,
   Histogram,
   ListSessionsRequest,
   Metric,
   SessionState,
+  type GetSessionResponse,
   type GetSnapshotResponse,
   type Group,
   type GroupHistogram,
@@ -26,6 +28,8 @@ import { CLIENT, relayed, SERVER, type RelayedNetwork } from "../harness/topolog
 
 const PORTS = [443, 8443] as const;
 const ECHOES = 15;
+/** Of four connections: a handshake, and a round trip of each echo both ways. */
+const LATENCIES = 4n * (1n + 2n * BigInt(ECHOES));
 const QUANTILES = [0, 0.1, 0.5, 0.9, 0.99, 1];
 /** Buckets of scale 3: eight from a power of two to the next. */
 const WIDTH = 2 ** (1 / 8);
@@ -64,6 +68,10 @@ async function told(scope: Scope): Promise<Told> {
   const intervals = await HistogramStream.open(client, { ...source, interval: { nanos: 100_000_000 } });
   const narrow = await HistogramStream.open(client, { ...source, cumulative: true, maxGroups: 1 });
   for (const host of [SERVER.v4, SERVER.v6]) for (const port of PORTS) await echoes(endpoint, host, port);
+  // The last acknowledgement may be a delayed one, which must not pass between the two stops.
+  for (const { name } of [counting, sampling]) {
+    await eventually("every latency is measured", async () => (await measured(client, name)) >= LATENCIES);
+  }
   for (const { name } of [counting, sampling]) await stop(client, name);
 
   const [all, parts, few] = [await cumulative.ended(), await intervals.ended(), await narrow.ended()];
@@ -81,6 +89,12 @@ async function told(scope: Scope): Promise<Told> {
     books: await history(client, counting.name),
     samples: (await history(client, sampling.name)).samples,
   };
+}
+
+async function measured(client: Client, name: string): Promise<bigint> {
+  const request = GetSessionRequest.fromPartial({ name });
+  const { session } = await unary<GetSessionResponse>((answer) => client.sessions.getSession(request, answer));
+  return session?.stats?.totals?.measured ?? 0n;
 }
 
 async function echoes(endpoint: Endpoint, host: string, port: number): Promise<void> {
