@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
 import type { Logger } from "../log/logger.js";
 import { detailsOf } from "../testing/status-details.js";
-import { answerTo } from "./answer.js";
+import { answerTo, type FailedCall } from "./answer.js";
 
 it("keeps the verifier's whole log for the service's own, and tells the client its tail", () => {
   const failure = {
@@ -16,7 +16,9 @@ it("keeps the verifier's whole log for the service's own, and tells the client i
     log: "0: (bf) r0 = r5\nR5 !read_ok",
   };
   const log = { debug: vi.fn(), warn: vi.fn(), error: vi.fn() };
-  const answer = answerTo(new Error(JSON.stringify(failure)), "/a/B", log as unknown as Logger);
+  const call: FailedCall = { method: "/a/B" };
+  const answer = answerTo(new Error(JSON.stringify(failure)), call, log as unknown as Logger);
+  expect(call.reason).toBe("PROGRAM_REFUSED");
   expect(detailsOf(answer).ErrorInfo?.metadata).toEqual({ verifier_log_tail: "R5 !read_ok" });
   expect(JSON.stringify([answer.message, answer.metadata.toJSON()])).not.toContain("(bf)");
   expect(log.warn).toHaveBeenCalledWith(

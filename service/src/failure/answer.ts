@@ -5,11 +5,19 @@ import { Failure } from "./failure.js";
 import { fromAddon } from "./from-addon.js";
 import { toStatus } from "./to-status.js";
 
-/** What a client is told of anything that was thrown; the log gets the rest. */
-export function answerTo(error: unknown, method: string, log: Logger): ServiceError {
+/** A call that failed: which it was, and where to note why. */
+export interface FailedCall {
+  readonly method: string;
+  reason?: string;
+}
+
+/** What a client is told of anything that was thrown; the log gets the rest, the call the reason. */
+export function answerTo(error: unknown, call: FailedCall, log: Logger): ServiceError {
+  const { method } = call;
   const known = toFailure(error);
   // A fault of latscope itself is for the log, with whatever it tells of the host.
   const failure = known === undefined || known.status === "INTERNAL" ? unknownFailure(error, method, log) : known;
+  call.reason = failure.reason;
   const { log: more } = failure.details;
   if (more !== undefined) log.warn({ method, reason: failure.reason, more }, failure.message);
   log.debug({ method, status: failure.status, reason: failure.reason, detail: failure.message }, "call failed");

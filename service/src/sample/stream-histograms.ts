@@ -3,14 +3,14 @@ import type { HistogramReaderHandle } from "../addon/types.js";
 import { requireNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { Outgoing } from "../rpc/outgoing.js";
-import type { Peer } from "../rpc/peer.js";
+import type { Caller } from "../rpc/caller.js";
 import type { SessionRecord } from "../session/record.js";
 import type { SampleContext } from "./context.js";
 import { follow, noSource, readable } from "./source.js";
 
 /** Histograms of a session, interval by interval; with a spec, of one that ends with the stream. Requests and answers are bytes throughout. */
 export function streamHistograms(context: SampleContext) {
-  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Peer): Promise<void> => {
+  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Caller): Promise<void> => {
     const { source, nodes } = decodeRequest(StreamHistogramsRequest, bytes);
     requireNode(nodes, context, "nodes");
     switch (source?.$case) {

@@ -3,7 +3,7 @@ import type { ReaderHandle } from "../addon/types.js";
 import { requireNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { Outgoing } from "../rpc/outgoing.js";
-import type { Peer } from "../rpc/peer.js";
+import type { Caller } from "../rpc/caller.js";
 import type { SessionRecord } from "../session/record.js";
 import { checkDuration, milliseconds } from "../session/time.js";
 import type { SampleContext } from "./context.js";
@@ -11,7 +11,7 @@ import { follow, noSource, readable } from "./source.js";
 
 /** Follows a session; with a spec, one that is made for this stream and ends with it. Requests and answers are bytes throughout. */
 export function streamSamples(context: SampleContext) {
-  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Peer): Promise<void> => {
+  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Caller): Promise<void> => {
     const request = decodeRequest(StreamSamplesRequest, bytes);
     checkDuration(request.linger, "linger");
     requireNode(request.nodes, context, "nodes");

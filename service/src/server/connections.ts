@@ -1,16 +1,24 @@
-import { ServerCredentials, type Server } from "@grpc/grpc-js";
+import { ServerCredentials, type Server, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { Socket } from "node:net";
-import { unixPeer } from "../rpc/peer.js";
+import { formatAddress } from "../config/listen.js";
+import { insecurePrincipal, unixPrincipal, type Principal } from "../auth/principal.js";
+
+/** An accepted connection. */
+export interface Connection {
+  /** Where from: `10.0.0.7:51334`, or `unix`. */
+  readonly peer: string;
+  readonly principal: Principal;
+}
 
 /**
  * The connections of a gRPC server, accepted by listeners of our own: grpc-js cannot set a unix socket's mode, nor close every
- * connection when it is told to stop at once.
+ * connection when it is told to stop at once, nor say who is at the other end.
  */
 export class Connections {
-  readonly #open = new Set<Socket>();
+  readonly #open = new Map<string, Connection & { socket: Socket }>();
   readonly #injector: ReturnType<Server["createConnectionInjector"]>;
-
   readonly #peerUid: (descriptor: number) => number | null;
+  #accepted = 0;
 
   /** @param peerUid who is at the other end of a unix socket */
   constructor(server: Server, peerUid: (descriptor: number) => number | null) {
@@ -18,30 +26,45 @@ export class Connections {
     this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
-  /** Hands a fresh connection to the gRPC server. */
-  readonly accept = (socket: Socket): void => {
-    this.#open.add(socket);
-    socket.once("close", () => this.#open.delete(socket));
-    // Small messages must not wait for the acknowledgement of the one before.
-    socket.setNoDelay(true);
-    this.#injector.injectConnection(socket);
+  /** Takes a connection to a plaintext TCP port. */
+  readonly acceptInsecure = (socket: Socket): void => {
+    const { remoteAddress = "", remotePort = 0 } = socket;
+    this.#accept(socket, formatAddress({ host: remoteAddress, port: remotePort }), insecurePrincipal);
   };
 
-  /** The same for one to a unix socket: whose process it is decides whose its sessions are. */
+  /** Takes a connection to a unix socket: whose process it is decides whose its sessions are. */
   readonly acceptLocal = (socket: Socket): void => {
     const { _handle: handle } = socket as Socket & { _handle?: { fd?: number } | null };
     const uid = this.#peerUid(handle?.fd ?? -1);
-    // grpc-js passes on what the socket says of its address, of which a unix socket has none.
-    if (uid !== null) Object.defineProperty(socket, "remoteAddress", { value: unixPeer(uid) });
-    this.accept(socket);
+    if (uid === null) socket.destroy();
+    else this.#accept(socket, "unix", unixPrincipal(uid));
   };
+
+  /** The connection that a call came on. */
+  readonly of = (call: ServerInterceptingCallInterface): Connection | undefined => {
+    return this.#open.get(call.getConnectionInfo().remoteAddress ?? "");
+  };
+
+  #accept(socket: Socket, peer: string, principal: Principal): void {
+    this.#accepted += 1;
+    const name = `connection ${this.#accepted}`;
+    // Of a connection grpc-js passes on to its calls what the socket says of its address, and nothing else.
+    Object.defineProperty(socket, "remoteAddress", { value: name });
+    this.#open.set(name, { peer, principal, socket });
+    socket.once("close", () => this.#open.delete(name));
+    // Small messages must not wait for the acknowledgement of the one before.
+    socket.setNoDelay(true);
+    this.#injector.injectConnection(socket);
+  }
 
   /** Resolves when the last of them is closed. */
   async closed(): Promise<void> {
-    await Promise.all([...this.#open].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    await Promise.all(
+      [...this.#open.values()].map(({ socket }) => new Promise((resolve) => socket.once("close", resolve))),
+    );
   }
 
   destroyAll(): void {
-    for (const socket of this.#open) socket.destroy();
+    for (const { socket } of this.#open.values()) socket.destroy();
   }
 }

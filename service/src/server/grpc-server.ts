@@ -2,6 +2,7 @@ import { Server } from "@grpc/grpc-js";
 import { setMaxListeners } from "node:events";
 import type { Server as NetServer } from "node:net";
 import type { Collector } from "../addon/types.js";
+import { authenticating } from "../auth/interceptor.js";
 import { formatAddress } from "../config/listen.js";
 import type { Config } from "../config/schema.js";
 import { Health, ServingStatus } from "../health/health.js";
@@ -12,6 +13,7 @@ import { Connections } from "./connections.js";
 import { serverOptions } from "./options.js";
 import { addServices, serviceNames } from "./services.js";
 import { listenTcp } from "./tcp.js";
+import { answerUnknownMethods } from "./unknown-method.js";
 import { listenUnix, socketGroup, type SocketGroup } from "./unix-socket.js";
 
 /** Where a running server can be reached. */
@@ -24,7 +26,7 @@ export interface Listening {
 
 /** The gRPC server: what it serves, where it listens, how it stops. */
 export class GrpcServer {
-  readonly #server = new Server(serverOptions);
+  readonly #server: Server;
   readonly #connections: Connections;
   readonly #listeners: NetServer[] = [];
   readonly #health = new Health(serviceNames);
@@ -36,6 +38,9 @@ export class GrpcServer {
 
   /** @param peerUid who is at the other end of a unix socket */
   constructor(config: Config, collector: Collector, log: Logger, peerUid: (descriptor: number) => number | null) {
+    const door = authenticating({ connectionOf: (call) => this.#connections.of(call), log });
+    this.#server = new Server({ ...serverOptions, interceptors: [door] });
+    answerUnknownMethods(this.#server);
     this.#connections = new Connections(this.#server, peerUid);
     this.#config = config;
     this.#collector = collector;
@@ -72,7 +77,7 @@ export class GrpcServer {
       this.#listeners.push(await listenUnix(socket, group, this.#connections.acceptLocal));
       const tcp: string[] = [];
       for (const asked of listen) {
-        const { server, address } = await listenTcp(asked, this.#connections.accept);
+        const { server, address } = await listenTcp(asked, this.#connections.acceptInsecure);
         this.#listeners.push(server);
         tcp.push(formatAddress(address));
       }

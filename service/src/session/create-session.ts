@@ -1,7 +1,7 @@
 import { CreateSessionRequest, Session, SessionSpec, type CreateSessionResponse } from "@latscope/proto";
 import { inSession } from "../failure/from-addon.js";
 import { requireNode } from "../node/select.js";
-import type { Peer } from "../rpc/peer.js";
+import type { Caller } from "../rpc/caller.js";
 import type { SessionContext } from "./context.js";
 import { checkDisplayName, checkLabels } from "./labels.js";
 import { checkSessionId } from "./name.js";
@@ -9,19 +9,19 @@ import type { NewSession } from "./record.js";
 
 /** Answers once every probe is attached, or with the reason why not. A repeat with the same request_id gets the first answer. */
 export function createSession(context: SessionContext) {
-  return async (request: CreateSessionRequest, peer: Peer): Promise<CreateSessionResponse> => {
-    const session = newSession(request, peer);
+  return async (request: CreateSessionRequest, caller: Caller): Promise<CreateSessionResponse> => {
+    const session = newSession(request, caller);
     requireNode(session.spec.nodeSelector, context, "session.spec.node_selector");
     if (request.validateOnly) return validate(context, session);
     const bytes = CreateSessionRequest.encode(request).finish();
-    return context.replies.once(peer.owner, request.requestId, bytes, async () => {
+    return context.replies.once(caller.owner, request.requestId, bytes, async () => {
       const record = await inSession(context.sessions.create(session));
       return { session: await record.withStats() };
     });
   };
 }
 
-function newSession({ session, sessionId: id }: CreateSessionRequest, { owner }: Peer): NewSession {
+function newSession({ session, sessionId: id }: CreateSessionRequest, { owner }: Caller): NewSession {
   if (id !== "") checkSessionId(id, "session_id");
   const { displayName = "", labels = {} } = session ?? {};
   checkDisplayName(displayName, "session.display_name");
