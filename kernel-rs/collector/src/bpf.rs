@@ -1,9 +1,9 @@
 //! What every engine does with the kernel's BPF objects.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::OnceLock, time::Duration};
 
 use aya::{
-    Ebpf,
+    Btf, Ebpf,
     maps::{Map, MapError},
     programs::{ProgramError, ProgramInfo},
 };
@@ -85,6 +85,18 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         inner = error.source();
     }
     text
+}
+
+/// The kernel's types, for aya.
+///
+/// # Errors
+/// `HOOK_UNAVAILABLE` where the kernel does not show them.
+pub(crate) fn kernel_types() -> Result<&'static Btf, Failure> {
+    static TYPES: OnceLock<Option<Btf>> = OnceLock::new();
+    TYPES
+        .get_or_init(|| Btf::from_sys_fs().ok())
+        .as_ref()
+        .ok_or_else(|| Failure::new(Reason::HookUnavailable, "the kernel's BTF cannot be read"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
 //! Per-CPU values, copied while programs change them.
 
-use aya::maps::{MapError, PerCpuValues};
+use aya::{
+    maps::{MapError, PerCpuValues},
+    util::nr_cpus,
+};
 
-use crate::{failure::Failure, wire::Wire};
+use crate::{
+    failure::Failure,
+    wire::{Layout, Wire, zero},
+};
 
 /// Copies that are tried until each CPU's is whole. A change takes nanoseconds and a copy not much longer, so that the first
 /// is nearly always.
@@ -34,6 +40,16 @@ where
         }
     }
     Err(Failure::kernel(what, &"a CPU changes it all the time"))
+}
+
+/// A value of zeros for each CPU.
+///
+/// # Errors
+/// `KERNEL_ERROR` when the kernel does not tell how many there are.
+pub(crate) fn zeros<T: Layout>() -> Result<PerCpuValues<Wire<T>>, Failure> {
+    let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
+    PerCpuValues::try_from(vec![Wire(zero::<T>()); cpus])
+        .map_err(|error| Failure::kernel("counting CPUs", &error))
 }
 
 #[cfg(test)]

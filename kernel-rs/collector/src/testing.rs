@@ -1,6 +1,7 @@
 //! Samples for tests, and what they should become.
 
 use crate::{
+    histogram::Histogram,
     proto::{self, Direction, FlowColumns, IpProtocol, Metric, SampleColumns},
     sample::{FlowView, ProcessView, Sample},
     spec::{compiled::Limits, time},
@@ -22,6 +23,19 @@ pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
         test();
     });
     thread.join().expect("the test panicked");
+}
+
+/// Without the empty buckets at both ends.
+pub(crate) fn trimmed(histogram: &Histogram) -> proto::Histogram {
+    let mut message = proto::Histogram::from(histogram);
+    while message.counts.last() == Some(&0) {
+        message.counts.pop();
+    }
+    while message.counts.first() == Some(&0) {
+        message.counts.remove(0);
+        message.offset += 1;
+    }
+    message
 }
 
 /// A sample that owns its strings.

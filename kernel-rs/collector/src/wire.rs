@@ -9,7 +9,7 @@ use latscope_events::{
     options::Options,
     pending::{Pending, TransactionKey},
     series::SeriesKey,
-    socket::Offsets,
+    socket::{self, Offsets},
 };
 
 /// A map value or key in the kernel's own bytes.
@@ -35,10 +35,20 @@ impl Layout for Options {}
 impl Layout for Pending {}
 impl Layout for TransactionKey {}
 impl Layout for SeriesKey {}
+impl Layout for socket::series::SeriesKey {}
 impl Layout for TrieKey {}
 
 // SAFETY: `Layout` promises what `Pod` asks for, and the wrapper is transparent.
 unsafe impl<T: Layout> aya::Pod for Wire<T> {}
+
+/// Words as they were on the wire, as bytes.
+pub(crate) fn bytes(words: [u32; 4]) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (bytes, word) in bytes.chunks_exact_mut(4).zip(words) {
+        bytes.copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes
+}
 
 /// A value of zeros, which is valid for every [`Layout`].
 pub(crate) fn zero<T: Layout>() -> T {

@@ -22,7 +22,7 @@ pub struct Grouping {
 }
 layout!(Grouping, 32);
 
-/// Keys that the packet engine groups by, as bits.
+/// Keys that the packet and the socket engine group by, as bits.
 pub mod key {
     /// Prefix of the client's address.
     pub const CLIENT_PREFIX: u32 = 1;
@@ -36,6 +36,10 @@ pub mod key {
     pub const PROTOCOL: u32 = 16;
     /// errno or rcode.
     pub const RESULT: u32 = 32;
+    /// Name of the task, of sockets.
+    pub const COMM: u32 = 64;
+    /// Cgroup, of sockets.
+    pub const CGROUP: u32 = 128;
 }
 
 /// Identity of a histogram. Fields that are not grouped by are 0.

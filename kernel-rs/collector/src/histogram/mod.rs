@@ -5,6 +5,7 @@ pub(crate) mod counts;
 pub mod group;
 pub(crate) mod past;
 pub mod reader;
+pub(crate) mod readings;
 pub(crate) mod shape;
 pub(crate) mod snapshot;
 pub(crate) mod store;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{engine::State, interface, object::Hook, waiting::Outside};
+use super::{engine::State, interface, object::Hook};
 use crate::{
+    class::outside::Outside,
     engine::Attachment,
     failure::Failure,
     histogram::Histogram,

@@ -4,10 +4,12 @@ use std::{collections::HashMap, hash::BuildHasher};
 
 use latscope_events::sample::flags;
 
-use super::{record::Record, session::Receiver};
+use super::record::Record;
 use crate::{
+    class::receiver::Receiver,
     proto::{Direction, IpProtocol, Metric},
     sample::{FlowView, Sample},
+    wire::bytes,
 };
 
 /// The sample of one receiver. `offset` leads from the record's clock to wall time.
@@ -68,13 +70,4 @@ impl Record {
             process: None,
         }
     }
-}
-
-/// Words as they were on the wire, as bytes.
-pub(super) fn bytes(words: [u32; 4]) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    for (bytes, word) in bytes.chunks_exact_mut(4).zip(words) {
-        bytes.copy_from_slice(&word.to_ne_bytes());
-    }
-    bytes
 }

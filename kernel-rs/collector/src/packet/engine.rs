@@ -29,13 +29,14 @@ use super::{
     plan::{self, Placed},
     presence::{self, Ended},
     routes::Routes,
-    session::{Member, Receiver, View},
+    session::{Member, View},
     shards,
     spanning::Spanning,
     tables::Tables,
 };
 use crate::{
     bpf::grace,
+    class::receiver::Receiver,
     clock,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
@@ -238,7 +239,11 @@ impl State {
         let bits = self.bits_for(&[], lane::of(spec)?)?;
         let view = View::of(spec);
         let group = self.group_of(&view)?;
-        let receiver = Arc::new(Receiver::new(spec, log, place.as_ref()));
+        let receiver = Arc::new(Receiver::new(
+            spec,
+            log,
+            place.as_ref().map_or(0, |it| it.id.inode),
+        ));
         let books = Books::open(
             &bits,
             &self.object.counters()?,
@@ -289,17 +294,9 @@ impl State {
                 routes.receivers[*bit as usize] = Some(receiver.clone());
             }
         });
-        let gone: Vec<(u32, Lane)> = old
-            .iter()
-            .filter(|(bit, _)| new.iter().all(|(kept, _)| kept != bit))
-            .cloned()
-            .collect();
+        let gone = lane::without(&old, &new);
         if let Err(failure) = self.publish(Some((id, &new))) {
-            let added = new.iter().map(|(bit, _)| *bit);
-            let added: Vec<u32> = added
-                .filter(|bit| old.iter().all(|(kept, _)| kept != bit))
-                .collect();
-            self.unroute(&added);
+            self.unroute(&lane::without(&new, &old));
             return Err(failure);
         }
         // Counters of the old lanes are brought in while the session still has them.
@@ -322,7 +319,6 @@ impl State {
                 .store(least, Ordering::Relaxed);
             member.spec = spec.clone();
         }
-        let gone: Vec<u32> = gone.iter().map(|(bit, _)| *bit).collect();
         self.unroute(&gone);
         Ok(())
     }
@@ -343,17 +339,16 @@ impl State {
             self.tell_losses();
         }
         let member = self.members.remove(&id)?;
-        let bits: Vec<u32> = member.lanes.iter().map(|(bit, _)| *bit).collect();
-        self.unroute(&bits);
+        self.unroute(&member.lanes);
         if self.abroad && self.members.is_empty() {
             self.monitor = None;
         }
         Some(member)
     }
 
-    fn unroute(&self, bits: &[u32]) {
+    fn unroute(&self, lanes: &[(u32, Lane)]) {
         self.reader.route(|routes| {
-            for bit in bits {
+            for (bit, _) in lanes {
                 routes.receivers[*bit as usize] = None;
             }
         });
@@ -455,12 +450,7 @@ impl State {
             return Ok(Vec::new());
         };
         let most = member.most_groups();
-        let mut all = member.groups.clone();
-        for (group, histogram) in live {
-            // What has a group of its own once keeps it.
-            let group = member.groups.admit(group, most);
-            all.add(group, usize::MAX, &histogram);
-        }
+        let all = member.groups.with(most, live);
         Ok(member.name(&all))
     }
 
@@ -559,15 +549,10 @@ impl State {
             return;
         };
         let now = clock::wall_ns();
+        let time = (self.told_at_unix_ns, now);
         for member in self.members.values_mut() {
-            for (stage, count) in member.books.untold(&member.lanes, &counters) {
-                if count > 0 {
-                    member
-                        .receiver
-                        .log
-                        .loss(stage, count, self.told_at_unix_ns, now);
-                }
-            }
+            let log = &member.receiver.log;
+            member.books.tell(&member.lanes, &counters, log, time);
         }
         self.told_at_unix_ns = now;
         if self.refreshed.elapsed() > REFRESH {

@@ -11,8 +11,13 @@ use latscope_events::{
     series::{GROUPINGS, SeriesKey, flags, pool},
 };
 
-use super::object::zeros;
-use crate::{bpf::take, failure::Failure, histogram::Histogram, per_cpu, wire::Wire};
+use crate::{
+    bpf::take,
+    failure::Failure,
+    histogram::Histogram,
+    per_cpu::{self, zeros},
+    wire::Wire,
+};
 
 /// One of so many is kept for what has no room otherwise.
 const RESERVED: u32 = 8;

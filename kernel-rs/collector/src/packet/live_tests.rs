@@ -87,7 +87,7 @@ fn latencies_of(session: &Arc<Session>) -> (Vec<(Metric, Duration)>, Totals, Tot
     })
 }
 
-pub(super) fn read<T>(
+pub(crate) fn read<T>(
     session: &Arc<Session>,
     pick: impl Fn(&Sample) -> T,
 ) -> (Vec<T>, Totals, Totals) {

@@ -4,32 +4,29 @@ use std::time::{Duration, Instant};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray},
     programs::{ProgramError, SchedClassifier},
-    util::nr_cpus,
 };
 use latscope_events::{
-    class::{ClassStats, GroupStats},
+    class::GroupStats,
     config::{Clauses, Config, Control, Interface, TrieKey},
     counter::Counters,
     flow::GROUPS,
     options::Options,
 };
 
-use super::{
-    classes::Classes,
-    histograms::Histograms,
-    shards,
-    tables::Tables,
-    trie::Trie,
-    waiting::{Outside, Waiting},
-};
+use super::{histograms::Histograms, shards, tables::Tables, waiting::Waiting};
 use crate::{
     bpf::{self, take},
+    class::{
+        outside::Outside,
+        table::{Classes, add},
+        trie::Trie,
+    },
     failure::{Failure, Reason},
     per_cpu,
     ring::Rings,
-    wire::{Layout, Wire, zero},
+    wire::{Wire, zero},
 };
 
 /// The object, as the build script left it.
@@ -297,30 +294,6 @@ impl Object {
                     .filter_map(|(_, _, program)| program.info().ok()),
             )
     }
-}
-
-pub(super) fn zeros<T: Layout>() -> Result<PerCpuValues<Wire<T>>, Failure> {
-    let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
-    PerCpuValues::try_from(vec![Wire(zero::<T>()); cpus])
-        .map_err(|error| Failure::kernel("counting CPUs", &error))
-}
-
-fn add(sum: &mut [u64], more: &[u64]) {
-    for (sum, more) in sum.iter_mut().zip(more) {
-        *sum += more;
-    }
-}
-
-/// Adds the counters of a class.
-pub(super) fn add_class(sum: &mut ClassStats, more: &ClassStats) {
-    let ClassStats {
-        measured,
-        refused_rtt,
-        refused,
-    } = sum;
-    add(measured, &more.measured);
-    add(refused_rtt, &more.refused_rtt);
-    add(refused, &more.refused);
 }
 
 fn full(table: &str, error: &MapError) -> Failure {

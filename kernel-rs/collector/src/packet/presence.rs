@@ -8,9 +8,9 @@ use super::{
     monitor::{Monitor, News},
     namespace::Place,
     session::Member,
-    waiting::Outside,
 };
 use crate::{
+    class::outside::Outside,
     failure::Failure,
     histogram::Histogram,
     packet::interface::{self, Interface},

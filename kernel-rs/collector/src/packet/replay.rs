@@ -7,13 +7,16 @@ use latscope_events::{class::ClassStats, refusal::REASONS, series::SeriesKey};
 
 use super::{
     lane::{self, Lane},
-    object::{Clock, Hook, Object, add_class},
+    object::{Clock, Hook, Object},
     plan::{self, Look, Placed},
     record::Record,
     tables::Tables,
     wire::zero,
 };
-use crate::{failure::Failure, histogram::Histogram, ring::Rings, spec::CompiledSpec};
+use crate::{
+    class::table::add_class, failure::Failure, histogram::Histogram, ring::Rings,
+    spec::CompiledSpec,
+};
 
 /// A frame as it was captured.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use std::{
 
 use latscope_events::SESSIONS;
 
-use super::{convert, record::Record, session::Receiver};
-use crate::{log::SessionLog, ring};
+use super::{convert, record::Record};
+use crate::{class::receiver::Receiver, log::SessionLog, ring};
 
 /// What the engine changes and the reader reads.
 pub(super) struct Routes {

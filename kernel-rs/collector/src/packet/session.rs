@@ -1,19 +1,14 @@
 //! What the engine keeps of a session.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use latscope_events::{class::ClassStats, counter::Counters, metric::PACKET_METRICS};
+use latscope_events::{class::ClassStats, counter::Counters};
 use latscope_matching::exchange::IDLE_NS;
 
-use super::{
-    books::Books, groups::Groups, lane::Lane, namespace::Place, plan::Look, waiting::Outside,
-};
+use super::{books::Books, groups::Groups, lane::Lane, namespace::Place, plan::Look};
 use crate::{
+    class::{outside::Outside, receiver::Receiver},
     histogram::Histogram,
-    log::SessionLog,
     proto::{Group, Totals, probe::Kind},
     spec::{compiled::CompiledSpec, interface::InterfacePattern, time},
 };
@@ -101,38 +96,5 @@ impl Member {
         let mut totals = self.books.totals(&self.lanes, classes, counters, group);
         totals.aggregated_only += self.receiver.faster.load(Ordering::Relaxed);
         totals
-    }
-}
-
-/// Where the reader puts the samples of a session.
-pub(super) struct Receiver {
-    pub(super) log: Arc<SessionLog>,
-    /// Its inode; 0 = the service's own.
-    pub(super) network_namespace: u64,
-    /// Index in `spec.probes` by metric.
-    pub(super) probe: [u32; PACKET_METRICS],
-    /// Faster latencies give no individual sample.
-    pub(super) min_latency_ns: AtomicU64,
-    /// How many were faster.
-    pub(super) faster: AtomicU64,
-}
-
-impl Receiver {
-    pub(super) fn new(spec: &CompiledSpec, log: Arc<SessionLog>, place: Option<&Place>) -> Self {
-        let mut probe = [0; PACKET_METRICS];
-        for it in spec.probes.iter().rev() {
-            for (metric, place) in probe.iter_mut().enumerate() {
-                if it.metrics >> metric & 1 != 0 {
-                    *place = it.index;
-                }
-            }
-        }
-        Self {
-            log,
-            network_namespace: place.map_or(0, |it| it.id.inode),
-            probe,
-            min_latency_ns: AtomicU64::new(spec.collection.sample_min_latency_ns),
-            faster: AtomicU64::new(0),
-        }
     }
 }

@@ -14,7 +14,6 @@ use latscope_events::{
     class::{GroupStats, KINDS},
     flow::{self, CODE, Direction, Flow, FlowKey4, FlowKey6, GROUPS, protocol},
     pending::{Pending, TransactionKey},
-    refusal::REASONS,
 };
 use latscope_matching::{
     clock::{ANSWER_NS, TIMEOUT_NS},
@@ -27,23 +26,6 @@ use super::{
     wire::{Layout, Wire},
 };
 use crate::{bpf::take, failure::Failure};
-
-/// What is counted for a flow group outside flows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Outside {
-    /// Latencies not reported, by reason.
-    pub(super) refused: [u64; REASONS],
-    /// Starts that were never answered, by kind. Never falls.
-    pub(super) unanswered: [u64; KINDS],
-}
-
-impl Outside {
-    /// Of a group that does not exist any more.
-    pub(super) const NOTHING: Self = Self {
-        refused: [0; REASONS],
-        unanswered: [0; KINDS],
-    };
-}
 
 type ByGroup = [[u64; KINDS]; GROUPS];
 type Table<K, V> = HashMap<MapData, Wire<K>, Wire<V>>;

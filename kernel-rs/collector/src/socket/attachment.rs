@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{capability, engine::Shared};
+use super::{
+    capability,
+    engine::{Shared, State},
+};
 use crate::{
     engine::Attachment,
     failure::Failure,
@@ -16,7 +19,13 @@ pub(super) struct SocketAttachment {
     state: Arc<Shared>,
     id: u64,
     /// What the session came to, once stopped.
-    last: Option<Totals>,
+    last: Option<Last>,
+}
+
+/// What is left of a session.
+pub(super) struct Last {
+    pub(super) totals: Totals,
+    pub(super) histograms: Vec<(Group, Histogram)>,
 }
 
 impl SocketAttachment {
@@ -39,7 +48,7 @@ impl Attachment for SocketAttachment {
 
     fn totals(&self) -> Totals {
         if let Some(last) = &self.last {
-            return last.clone();
+            return last.totals.clone();
         }
         let mut state = self.state.lock();
         state
@@ -49,7 +58,13 @@ impl Attachment for SocketAttachment {
     }
 
     fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
-        Ok(Vec::new())
+        if let Some(last) = &self.last {
+            return Ok(last.histograms.clone());
+        }
+        let mut state = self.state.lock();
+        state
+            .as_mut()
+            .map_or_else(|| Ok(Vec::new()), |state| state.histograms(self.id))
     }
 
     fn programs(&self) -> Vec<ProgramStats> {
@@ -67,8 +82,11 @@ impl Attachment for SocketAttachment {
 
     fn probes(&self) -> Vec<ProbeStatus> {
         let state = self.state.lock();
-        let member = state.as_ref().and_then(|it| it.members.get(&self.id));
-        member.map_or_else(Vec::new, |member| capability::probes(&member.spec))
+        let member = |state: &State| {
+            let member = state.members.get(&self.id)?;
+            Some(capability::probes(&member.spec, state.unseen.as_deref()))
+        };
+        state.as_ref().and_then(member).unwrap_or_default()
     }
 
     fn stop(&mut self) {

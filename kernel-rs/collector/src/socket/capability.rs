@@ -1,10 +1,16 @@
 //! What this host offers the socket engine, found out by trying.
 
-use std::sync::OnceLock;
+use std::{
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::OnceLock,
+};
 
 use aya::util::KernelVersion;
 
-use super::object::{Object, PROGRAM};
+use super::{
+    existing::Visit,
+    object::{Object, PROGRAM},
+};
 use crate::{
     metric::{self, EngineKind, Row},
     program,
@@ -15,26 +21,46 @@ use crate::{
 const HOOK: &str = "sock_ops";
 
 /// The outcome, which does not change while the kernel runs.
-static TRIED: OnceLock<Result<(), String>> = OnceLock::new();
+static TRIED: OnceLock<Outcome> = OnceLock::new();
 
-/// Attaches the program once, and takes it off again at once; or why that is not possible.
-pub(super) fn tried(object: &mut Object) -> Result<(), String> {
+/// What of the host's connections is not seen, for a person; or why nothing is.
+pub(super) type Outcome = Result<Option<String>, String>;
+
+/// Attaches the program once, and takes it off again at once; or why that is not possible. What sessions have asked of sockets,
+/// where it is `attached`, stays.
+pub(super) fn tried(object: &mut Object, attached: bool) -> Outcome {
     let attempt = || match object.attach() {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            // One that is there in any case.
+            let _connection = connection();
+            let unseen = object.visit(Visit::Ask);
+            if !attached {
+                let _ = object.visit(Visit::Release);
+            }
+            Ok(unseen)
+        }
         Err(failure) => Err(failure.message().to_owned()),
     };
     TRIED.get_or_init(attempt).clone()
 }
 
+/// Both ends of a connection, where there is a loopback interface.
+fn connection() -> Option<[TcpStream; 2]> {
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+    let client = TcpStream::connect(server.local_addr().ok()?).ok()?;
+    let (accepted, _) = server.accept().ok()?;
+    Some([client, accepted])
+}
+
 /// A row for every metric of the socket engine.
-pub(super) fn rows(outcome: &Result<(), String>) -> Vec<Capability> {
+pub(super) fn rows(outcome: &Outcome) -> Vec<Capability> {
     metric::rows(u32::MAX)
         .filter(|row| row.engine == EngineKind::Socket)
         .map(|row| capability(row, outcome))
         .collect()
 }
 
-fn capability(row: &Row, outcome: &Result<(), String>) -> Capability {
+fn capability(row: &Row, outcome: &Outcome) -> Capability {
     let reason = outcome.as_ref().err().cloned().unwrap_or_default();
     let supported = outcome.is_ok();
     Capability {
@@ -55,10 +81,9 @@ fn capability(row: &Row, outcome: &Result<(), String>) -> Capability {
                 reason: reason.clone(),
             })
             .collect(),
-        reason: if supported {
-            limits(row.metric)
-        } else {
-            reason
+        reason: match outcome {
+            Ok(unseen) => limits(row.metric, unseen.as_deref()),
+            Err(reason) => reason.clone(),
         },
         filter_fields: row
             .filter_fields
@@ -74,19 +99,18 @@ fn capability(row: &Row, outcome: &Result<(), String>) -> Capability {
 }
 
 /// What a metric that is supported does not show.
-fn limits(metric: Metric) -> String {
+fn limits(metric: Metric, unseen: Option<&str>) -> String {
     const RAW: KernelVersion = KernelVersion::new(6, 10, 0);
-    let mut text = String::from("connections that were there before the session are not seen");
-    if metric == Metric::SocketRtt && KernelVersion::current().is_ok_and(|it| it < RAW) {
-        text.push_str(
-            "; this kernel hands over smoothed values only: each is derived from two neighbours, and told with the next",
-        );
-    }
-    text
+    let smoothed = metric == Metric::SocketRtt && KernelVersion::current().is_ok_and(|it| it < RAW);
+    let derived = smoothed.then_some(
+        "this kernel hands over smoothed values only: each is derived from two neighbours, and told with the next",
+    );
+    let limits: Vec<&str> = unseen.into_iter().chain(derived).collect();
+    limits.join("; ")
 }
 
 /// Each socket probe of a spec: they all are attached.
-pub(super) fn probes(spec: &CompiledSpec) -> Vec<ProbeStatus> {
+pub(super) fn probes(spec: &CompiledSpec, unseen: Option<&str>) -> Vec<ProbeStatus> {
     spec.probes
         .iter()
         .filter_map(|probe| {
@@ -98,6 +122,7 @@ pub(super) fn probes(spec: &CompiledSpec) -> Vec<ProbeStatus> {
                     metric: row.metric.into(),
                     supported: true,
                     hook: HOOK.into(),
+                    reason: limits(row.metric, unseen),
                     ..Capability::default()
                 }),
                 ..ProbeStatus::default()

@@ -6,6 +6,7 @@ use crate::{
     cgroup::Place,
     proto::{Direction, IpProtocol, Metric},
     sample::{FlowView, ProcessView, Sample},
+    wire::bytes,
 };
 
 /// The sample of one receiver. `offset` leads from the record's clock to wall time.
@@ -16,6 +17,7 @@ pub(super) fn sample<'a>(
     offset: u64,
 ) -> Sample<'a> {
     let passive = record.flags & flags::PASSIVE != 0;
+    let opener_unknown = record.flags & flags::OPENER_UNKNOWN != 0;
     let local = (bytes(record.local), record.local_port);
     let remote = (bytes(record.remote), record.remote_port);
     let (client, server) = if passive {
@@ -38,23 +40,23 @@ pub(super) fn sample<'a>(
             server_address: server.0,
             client_port: client.1,
             server_port: server.1,
-            direction: if passive {
-                Direction::Inbound
-            } else {
-                Direction::Outbound
+            direction: match (opener_unknown, passive) {
+                (true, _) => Direction::Unspecified,
+                (_, true) => Direction::Inbound,
+                _ => Direction::Outbound,
             },
             protocol: IpProtocol::Tcp,
             interface: b"",
             vlan_id: 0,
             measured_from_server: passive,
             network_namespace: 0,
-            opener_unknown: false,
+            opener_unknown,
             ttl: 0,
         }),
         process: Some(ProcessView {
             pid: record.pid,
             tid: record.tid,
-            comm: comm(record),
+            comm: name(&record.comm),
             cgroup_id: record.cgroup,
             cgroup_path: &place.path,
             container_id: &place.container,
@@ -62,18 +64,9 @@ pub(super) fn sample<'a>(
     }
 }
 
-/// The name up to its end.
-fn comm(record: &SocketSample) -> &[u8] {
+/// The name of a task up to its end.
+pub(super) fn name(comm: &[u64; 2]) -> &[u8] {
     // SAFETY: two words are sixteen bytes.
-    let bytes: &[u8; 16] = unsafe { &*(&raw const record.comm).cast() };
+    let bytes: &[u8; 16] = unsafe { &*(&raw const *comm).cast() };
     bytes.split(|it| *it == 0).next().unwrap_or_default()
-}
-
-/// Words as they were on the wire, as bytes.
-fn bytes(words: [u32; 4]) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    for (bytes, word) in bytes.chunks_exact_mut(4).zip(words) {
-        bytes.copy_from_slice(&word.to_ne_bytes());
-    }
-    bytes
 }

@@ -3,29 +3,46 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use aya::programs::sock_ops::SockOpsLink;
-use latscope_events::class::ClassStats;
+use latscope_events::{class::ClassStats, series::flags, socket::series::SeriesKey};
 use parking_lot::Mutex;
 
-use super::super::{
-    books::{Books, Change},
-    lane::{Lane, assign},
-    session::Receiver,
-    waiting::Outside,
+use super::{
+    attachment::{Last, SocketAttachment},
+    capability,
+    existing::Visit,
+    lane,
+    object::Object,
+    plan,
+    routes::Routes,
+    series,
 };
-use super::{attachment::SocketAttachment, capability, lane, object::Object, plan, routes::Routes};
 use crate::{
     bpf::grace,
-    cgroup, clock,
+    cgroup::{self, Places},
+    class::{
+        books::{Books, Change},
+        grouping::Grouping,
+        groups::{self, Groups},
+        lane::{Lane, assign, without},
+        outside::Outside,
+        receiver::Receiver,
+    },
+    clock,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
+    histogram::Histogram,
     log::SessionLog,
-    proto::{Capability, ProgramStats, Totals},
+    proto::{self, Capability, ProgramStats, Totals},
     ring::Reader,
     spec::CompiledSpec,
 };
+
+/// How often the histograms are read though nobody asks: their counters of 32 bits must not go round twice.
+const REFRESH: Duration = Duration::from_secs(60);
 
 /// What sessions and the reader thread share; empty until the engine is opened.
 pub(super) type Shared = Mutex<Option<State>>;
@@ -47,18 +64,16 @@ impl SocketEngine {
 impl Engine for SocketEngine {
     fn capabilities(&self) -> Vec<Capability> {
         let outcome = match open(&mut self.state.lock(), &self.state) {
-            Ok(state) => capability::tried(&mut state.object),
+            Ok(state) => {
+                let attached = state.attached.is_some();
+                capability::tried(&mut state.object, attached)
+            }
             Err(failure) => Err(failure.message().to_owned()),
         };
         capability::rows(&outcome)
     }
 
     fn check(&self, spec: &CompiledSpec) -> Result<(), Failure> {
-        if spec.collection.histograms_only {
-            let text = "sockets give samples; they are in no histograms yet";
-            return Err(Failure::new(Reason::FieldInvalid, text)
-                .with_violation("spec.collection.histograms_only", text));
-        }
         let lanes = lane::of(spec)?;
         let clauses = lanes.iter().flat_map(|it| it.filters.iter());
         let unknown = clauses
@@ -105,8 +120,27 @@ pub(super) struct Member {
     /// Where its samples go.
     pub(super) receiver: Arc<Receiver>,
     books: Books,
+    /// Its histograms of the generations before.
+    groups: Groups,
     /// Its spec, for its probes.
     pub(super) spec: CompiledSpec,
+}
+
+impl Member {
+    fn bits(&self) -> u64 {
+        self.lanes.iter().fold(0, |bits, (bit, _)| bits | 1 << bit)
+    }
+
+    /// Groups that it may have.
+    fn most_groups(&self) -> usize {
+        self.spec.collection.max_groups as usize
+    }
+
+    /// Groups as the contract names them.
+    fn name(&self, groups: &Groups) -> Vec<(proto::Group, Histogram)> {
+        let probe = &self.receiver.probe;
+        groups.list(|metric| probe.get(usize::from(metric)).copied().unwrap_or_default())
+    }
 }
 
 /// Everything that is shared by the sessions of the engine.
@@ -114,6 +148,14 @@ pub(super) struct State {
     pub(super) object: Object,
     pub(super) members: HashMap<u64, Member>,
     attached: Option<SockOpsLink>,
+    /// Connections that it does not see, for a person.
+    pub(super) unseen: Option<String>,
+    /// Generation since which it is attached.
+    since: u32,
+    /// Ways of grouping, by the index that the series of each bank name them by.
+    groupings: [Vec<Grouping>; 2],
+    places: Arc<Places>,
+    refreshed: Instant,
     reader: Reader<Routes>,
     next_id: u64,
     generation: u32,
@@ -126,11 +168,18 @@ impl State {
     fn open(shared: Weak<Shared>) -> Result<Self, Failure> {
         let mut object = Object::open()?;
         let rings = object.take_rings()?;
+        let places = Arc::new(Places::default());
+        let routes = Routes::new(places.clone());
         Ok(Self {
             object,
             members: HashMap::new(),
             attached: None,
-            reader: Reader::start("latscope-socket", Routes::new(), rings, move || {
+            unseen: None,
+            since: 0,
+            groupings: [Vec::new(), Vec::new()],
+            places,
+            refreshed: Instant::now(),
+            reader: Reader::start("latscope-socket", routes, rings, move || {
                 tell_losses(&shared);
             })?,
             next_id: 0,
@@ -144,7 +193,7 @@ impl State {
     fn join(&mut self, spec: &CompiledSpec, log: Arc<SessionLog>) -> Result<u64, Failure> {
         self.fold()?;
         let lanes = self.bits_for(&[], lane::of(spec)?)?;
-        let receiver = Arc::new(Receiver::new(spec, log, None));
+        let receiver = Arc::new(Receiver::new(spec, log, 0));
         let books = Books::open(&lanes, &self.object.counters()?, &Outside::NOTHING);
         self.next_id += 1;
         let id = self.next_id;
@@ -156,6 +205,7 @@ impl State {
                 lanes,
                 receiver,
                 books,
+                groups: Groups::default(),
                 spec,
             },
         );
@@ -163,14 +213,31 @@ impl State {
             self.leave(id);
             return Err(failure);
         }
+        if self.since == self.generation {
+            // Only now: whatever they call back about is measured.
+            self.unseen = self.object.visit(Visit::Ask);
+        }
         Ok(id)
     }
 
     fn attach(&mut self) -> Result<(), Failure> {
         if self.attached.is_none() {
             self.attached = Some(self.object.attach()?);
+            self.since = self.next_generation();
         }
         Ok(())
+    }
+
+    fn detach(&mut self) {
+        if self.attached.take().is_some() {
+            // What could not be asked is not asked now either.
+            let _ = self.object.visit(Visit::Release);
+        }
+    }
+
+    /// 0 means "never classified" in a socket, so after a wrap-around it is left out, with the 1 that shares no bank.
+    fn next_generation(&self) -> u32 {
+        self.generation.checked_add(1).unwrap_or(2)
     }
 
     /// Takes over new filters and caps. Its counters go on; samples on their way carry the bits of the old lanes, which stay
@@ -185,13 +252,6 @@ impl State {
         let new = self.bits_for(&old, wanted)?;
         let before = self.object.counters()?;
         self.route(&new, Some(&receiver));
-        let without = |lanes: &[(u32, Lane)], others: &[(u32, Lane)]| -> Vec<(u32, Lane)> {
-            lanes
-                .iter()
-                .filter(|(bit, _)| others.iter().all(|(other, _)| other != bit))
-                .cloned()
-                .collect()
-        };
         let gone = without(&old, &new);
         if let Err(failure) = self.publish(Some((id, &new))) {
             self.route(&without(&new, &old), None);
@@ -223,7 +283,7 @@ impl State {
 
     /// Removes a session: when this returns everything measured for it is in its log and nothing more will come. What it came
     /// to.
-    pub(super) fn leave(&mut self, id: u64) -> Option<Totals> {
+    pub(super) fn leave(&mut self, id: u64) -> Option<Last> {
         if self.members.contains_key(&id) && self.publish(Some((id, &[]))).is_ok() {
             // Its last counters are brought in while it is still a member, its last samples while it still has its bits.
             let _ = self.fold();
@@ -233,10 +293,13 @@ impl State {
         let member = self.members.remove(&id)?;
         self.route(&member.lanes, None);
         if self.members.is_empty() {
-            self.attached = None;
+            self.detach();
         }
         let counters = self.object.counters().unwrap_or_default();
-        Some(totals(&member, &[], &counters))
+        Some(Last {
+            totals: totals(&member, &[], &counters),
+            histograms: member.name(&member.groups),
+        })
     }
 
     /// What a session came to so far.
@@ -266,8 +329,7 @@ impl State {
     /// that member had these lanes.
     fn publish(&mut self, change: Option<(u64, &[(u32, Lane)])>) -> Result<(), Failure> {
         self.fold()?;
-        // 0 means "never classified" in a socket, so after a wrap-around it is left out, with the 1 that shares no bank.
-        let next = self.generation.checked_add(1).unwrap_or(2);
+        let next = self.next_generation();
         let bank = next & 1;
         let lanes: Vec<(u32, &Lane)> = self
             .members
@@ -278,10 +340,11 @@ impl State {
             })
             .map(|(bit, lane)| (*bit, lane))
             .collect();
-        let plan = plan::make(&lanes, bank)?;
+        let plan = plan::make(&lanes, self.since, bank)?;
         self.object.write_trie(bank, &plan.trie)?;
         self.object.write_config(bank, &plan.config)?;
         self.object.flip(next)?;
+        self.groupings[bank as usize] = plan.groupings;
         self.generation = next;
         self.unfolded = true;
         Ok(())
@@ -299,8 +362,52 @@ impl State {
             member.books.fold(&member.lanes, &classes);
         }
         self.object.classes.clear(bank)?;
+        for (key, histogram) in self.object.histograms.retire(bank)? {
+            let id = self.id_of(&key);
+            for member in self.members.values_mut() {
+                if member.bits() & key.sessions != 0 {
+                    let most = member.most_groups();
+                    member.groups.add(id.clone(), most, &histogram);
+                }
+            }
+        }
         self.unfolded = false;
         Ok(())
+    }
+
+    /// What was counted in the kernel for a session since its start, by group.
+    pub(super) fn histograms(
+        &mut self,
+        id: u64,
+    ) -> Result<Vec<(proto::Group, Histogram)>, Failure> {
+        self.fold()?;
+        self.refresh()?;
+        let Some(bits) = self.members.get(&id).map(Member::bits) else {
+            return Ok(Vec::new());
+        };
+        let live: Vec<(groups::Id, Histogram)> = self
+            .object
+            .histograms
+            .of(bits)
+            .map(|(key, histogram)| (self.id_of(key), histogram.clone()))
+            .collect();
+        let Some(member) = self.members.get_mut(&id) else {
+            return Ok(Vec::new());
+        };
+        let most = member.most_groups();
+        let all = member.groups.with(most, live);
+        Ok(member.name(&all))
+    }
+
+    fn refresh(&mut self) -> Result<(), Failure> {
+        self.refreshed = Instant::now();
+        self.object.histograms.refresh()
+    }
+
+    fn id_of(&self, key: &SeriesKey) -> groups::Id {
+        let bank = usize::from(key.flags & flags::BANK);
+        let grouping = self.groupings[bank].get(usize::from(key.grouping));
+        series::id_of(key, grouping.copied().unwrap_or_default(), &self.places)
     }
 
     /// Tells every session's readers what the kernel lost since the last time.
@@ -309,15 +416,16 @@ impl State {
             return;
         };
         let now = clock::wall_ns();
+        let time = (self.told_at_unix_ns, now);
         for member in self.members.values_mut() {
-            for (stage, count) in member.books.untold(&member.lanes, &counters) {
-                if count > 0 {
-                    let log = &member.receiver.log;
-                    log.loss(stage, count, self.told_at_unix_ns, now);
-                }
-            }
+            let log = &member.receiver.log;
+            member.books.tell(&member.lanes, &counters, log, time);
         }
         self.told_at_unix_ns = now;
+        if self.refreshed.elapsed() > REFRESH {
+            // One that fails is tried again the next time; the counters have minutes until they go round.
+            let _ = self.refresh();
+        }
     }
 
     /// A bit for each lane: [`lane::assign`].

@@ -1,10 +1,7 @@
 //! A session's lanes: those of its filters, inside the cgroup of each probe.
 
-use super::super::{
-    grouping::Grouping,
-    lane::{Lane, of_engine},
-};
 use crate::{
+    class::lane::{Lane, of_engine},
     failure::Failure,
     metric::{self, EngineKind},
     proto::probe::Kind,
@@ -26,9 +23,6 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
             own.filters = inside(path, &spec.filters);
         }
         lanes.extend(of_engine(&own, EngineKind::Socket)?);
-    }
-    for lane in &mut lanes {
-        lane.grouping = Grouping::default();
     }
     Ok(lanes)
 }

@@ -1,5 +1,8 @@
 //! The engine on real sockets. It sees the whole host, so every test filters by a port of its own.
 
+mod existing;
+mod histogram;
+
 use std::{
     fs,
     io::{Read as _, Write as _},

@@ -9,22 +9,29 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, MapData, MapError, PerCpuArray},
     programs::{CgroupAttachMode, ProgramError, SockOps, sock_ops::SockOpsLink},
+    util::nr_cpus,
 };
 use latscope_events::{
     config::{Clauses, Config, Control, TrieKey},
     counter::Counters,
+    histogram::Histogram,
     socket::SLOTS,
 };
 use nix::time::{ClockId, clock_getres};
 
-use super::super::{classes::Classes, trie::Trie, wire::Wire};
-use super::offsets;
+use super::{
+    existing::{Existing, Visit},
+    histograms::Histograms,
+    offsets,
+};
 use crate::{
     bpf::{self, take},
     cgroup,
+    class::{table::Classes, trie::Trie},
     failure::{Failure, Reason},
     per_cpu,
     ring::Rings,
+    wire::Wire,
 };
 
 /// The object, as the build script left it.
@@ -36,7 +43,12 @@ static SOCKET: &[u8] = aya::include_bytes_aligned!(concat!(
 /// Name of the program.
 pub(super) const PROGRAM: &str = "latscope_sock_ops";
 /// What it takes to load and attach it.
-const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"];
+pub(super) const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"];
+
+/// Kernel memory for histograms.
+const SERIES_BYTES: usize = 2 << 20;
+/// Fewest and most histograms.
+const SERIES: (usize, usize) = (64, 2048);
 
 /// The loaded object. Dropping it detaches and frees everything.
 pub(super) struct Object {
@@ -47,6 +59,8 @@ pub(super) struct Object {
     trie: Trie,
     pub(super) classes: Classes,
     counters: PerCpuArray<MapData, Wire<Counters>>,
+    pub(super) histograms: Histograms,
+    existing: Existing,
 }
 
 impl Object {
@@ -60,7 +74,10 @@ impl Object {
         let jiffy_ns = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)
             .map_err(|error| Failure::kernel("asking for the length of a jiffy", &error))?
             .tv_nsec() as u64;
+        let cpus = nr_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
+        let series = (SERIES_BYTES / (cpus * size_of::<Histogram>())).clamp(SERIES.0, SERIES.1);
         let mut ebpf = EbpfLoader::new()
+            .map_max_entries("SERIES", series as u32)
             .override_global("OFFSETS", &Wire(offsets), true)
             .override_global("JIFFY_NS", &jiffy_ns, true)
             .load(SOCKET)
@@ -78,6 +95,8 @@ impl Object {
             trie: Trie::open(&mut ebpf)?,
             classes: Classes::open(&mut ebpf)?,
             counters: take(&mut ebpf, "COUNTERS")?,
+            histograms: Histograms::open(&mut ebpf)?,
+            existing: Existing::open(&mut ebpf)?,
             ebpf,
         })
     }
@@ -112,6 +131,11 @@ impl Object {
             .attach(cgroup, CgroupAttachMode::Single)
             .and_then(|id| program.take_link(id))
             .map_err(|error| refused(&error))
+    }
+
+    /// Visits the sockets that are there: what was not seen of them, for a person.
+    pub(super) fn visit(&mut self, visit: Visit) -> Option<String> {
+        self.existing.visit(&mut self.ebpf, visit)
     }
 
     /// The program, and how long loading it took.

@@ -17,6 +17,7 @@ pub(super) fn running() -> Result<Offsets, String> {
         task_comm: offset("task_struct", "comm")?,
         sock_cgroup: offset("sock", "sk_cgrp_data")?,
         sock_error: offset("sock", "sk_err")?,
+        sock_state: offset("sock_common", "skc_state")?,
         cgroup_node: offset("cgroup", "kn")?,
         node_id: offset("kernfs_node", "id")?,
         cgroup_level: offset("cgroup", "level")?,

@@ -2,28 +2,32 @@
 
 use latscope_events::config::field;
 
-use super::super::{
-    lane::Lane,
-    plan::{self, Look, Placed, Plan},
-    prefix::{Accepts, Prefix},
+use crate::{
+    cgroup,
+    class::{
+        lane::Lane,
+        plan::{self, Look, Placed, Plan},
+        prefix::{Accepts, Prefix},
+    },
+    failure::Failure,
+    spec::compiled::Clause,
 };
-use crate::{cgroup, failure::Failure, spec::compiled::Clause};
 
 /// Bytes of a task's name, its end included.
 const COMM: usize = 16;
 
-/// Makes the tables of bank `bank`.
+/// Makes the tables of bank `bank`; `since` is the generation since which the program is attached.
 ///
 /// # Errors
 /// Those of the packet engine's.
-pub(super) fn make(lanes: &[(u32, &Lane)], bank: u32) -> Result<Plan, Failure> {
+pub(super) fn make(lanes: &[(u32, &Lane)], since: u32, bank: u32) -> Result<Plan, Failure> {
     let placed: Vec<Placed<'_>> = lanes
         .iter()
         .map(|(bit, lane)| Placed {
             bit: *bit,
             group: 0,
             look: Look::default(),
-            since: 0,
+            since,
             lane,
         })
         .collect();

@@ -4,10 +4,10 @@ use std::sync::{Arc, atomic::Ordering};
 
 use latscope_events::{SESSIONS, socket::SocketSample};
 
-use super::super::session::Receiver;
 use super::convert;
 use crate::{
     cgroup::{Place, Places},
+    class::receiver::Receiver,
     log::SessionLog,
     ring,
 };
@@ -16,15 +16,15 @@ use crate::{
 pub(super) struct Routes {
     /// Receiver of each bit.
     pub(super) receivers: [Option<Arc<Receiver>>; SESSIONS],
-    places: Places,
+    places: Arc<Places>,
 }
 
 impl Routes {
     /// Nobody gets anything.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(places: Arc<Places>) -> Self {
         Self {
             receivers: [const { None }; SESSIONS],
-            places: Places::default(),
+            places,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use latscope_events::{
     SESSIONS,
-    span::{counters::Counters, metric::METRICS},
+    span::{counters::Counters, metric::METRICS, series::SeriesKey},
 };
 use parking_lot::Mutex;
 
@@ -24,7 +24,7 @@ use super::{
     object::Object,
     plan::{self, Placed},
     routes::{Receiver, Routes},
-    series::{Groups, Readings},
+    series::Groups,
     target::{CALLS_A_SECOND, Target},
     task::cgroup::Places,
 };
@@ -33,7 +33,7 @@ use crate::{
     clock,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
-    histogram::Histogram,
+    histogram::{Histogram, readings::Readings},
     log::SessionLog,
     metric, program,
     proto::{Capability, Group, Metric, ProgramStats, SessionState},
@@ -162,7 +162,7 @@ pub(super) struct State {
     pub(super) members: HashMap<u64, Member>,
     pub(super) places: Arc<Places>,
     reader: Reader<Routes>,
-    readings: Readings,
+    readings: Readings<SeriesKey>,
     /// Interval of the timers.
     tick_ns: u64,
     /// Functions by the bit of their lane.

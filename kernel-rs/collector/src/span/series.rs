@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use latscope_events::{
-    histogram::{BUCKETS, Histogram as Counted, SCALE},
+    histogram::SCALE,
     span::{config::key, series::SeriesKey},
 };
 
@@ -18,56 +18,6 @@ use crate::{
     proto::{Group, GroupBy, Metric},
     text,
 };
-
-/// What was read of every histogram the last time, by CPU.
-#[derive(Default)]
-pub(super) struct Readings {
-    last: HashMap<SeriesKey, Vec<Counted>>,
-}
-
-impl Readings {
-    /// What came since the last reading.
-    pub(super) fn since_last(&mut self, key: &SeriesKey, now: Vec<Counted>) -> Histogram {
-        let last = self.last.get(key);
-        let mut sum = Histogram::new(SCALE);
-        for (cpu, now) in now.iter().enumerate() {
-            sum.merge(&difference(now, last.and_then(|it| it.get(cpu))));
-        }
-        self.last.insert(*key, now);
-        sum
-    }
-
-    /// Forgets a histogram that is no more.
-    pub(super) fn forget(&mut self, key: &SeriesKey) {
-        self.last.remove(key);
-    }
-
-    /// Histograms that have been read.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &SeriesKey> {
-        self.last.keys()
-    }
-}
-
-/// Counters wrap at 32 bits and are read far more often than that takes.
-fn difference(now: &Counted, last: Option<&Counted>) -> Histogram {
-    let since = |now: u32, last: Option<u32>| u64::from(now.wrapping_sub(last.unwrap_or(0)));
-    let counts: Vec<u64> = (0..BUCKETS)
-        .map(|at| since(now.buckets[at], last.map(|it| it.buckets[at])))
-        .collect();
-    let zero = since(now.zero, last.map(|it| it.zero));
-    let overflow = since(now.overflow, last.map(|it| it.overflow));
-    let any = zero + overflow + counts.iter().sum::<u64>() > 0;
-    Histogram::from_parts(
-        SCALE,
-        -1,
-        counts,
-        zero,
-        overflow,
-        now.sum.wrapping_sub(last.map_or(0, |it| it.sum)),
-        // Since the beginning, which is no less true of all that a session has.
-        any.then_some((!now.least_inverted, now.greatest)),
-    )
-}
 
 /// What a session groups by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

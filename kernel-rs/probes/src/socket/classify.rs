@@ -3,7 +3,7 @@
 use aya_ebpf::{bindings::bpf_sock_ops, btf_maps::lpm_trie::Key};
 use latscope_events::{
     config::{CLAUSES, Clauses, Config, TRIE_PREFIX, TrieKey, field},
-    socket::{LEVELS, SLOTS, Socket, side},
+    socket::{LEVELS, SLOTS, Socket},
 };
 
 use crate::{
@@ -26,13 +26,50 @@ pub(crate) struct Work {
     local_port: u32,
     remote_port: u32,
     pid: u32,
-    ipv6: u32,
+    /// [`field::IPV6`] or 0.
+    pub(crate) ipv6: u32,
     bank: u32,
     fields: u32,
     passive: u32,
     reserved: u32,
     /// The socket's address.
     pub(crate) sock: u64,
+}
+
+impl Work {
+    /// Notes both ends of a socket, and which of them is the client: where that is not known, the one with the higher port.
+    #[inline(always)]
+    pub(crate) fn place(&mut self, ops: *mut bpf_sock_ops, socket: &Socket) {
+        let ends = Ends::of(ops);
+        for word in 0..4 {
+            self.local[word] = ends.local[word];
+            self.remote[word] = ends.remote[word];
+        }
+        self.ipv6 = if ends.ipv6 { field::IPV6 } else { 0 };
+        self.local_port = u32::from(ends.local_port.to_be());
+        self.remote_port = u32::from(ends.remote_port.to_be());
+        self.passive = u32::from(ends.passive(socket));
+    }
+
+    /// Addresses of client and server.
+    #[inline(always)]
+    pub(crate) fn addresses(&self) -> (&[u32; 4], &[u32; 4]) {
+        if self.passive != 0 {
+            (&self.remote, &self.local)
+        } else {
+            (&self.local, &self.remote)
+        }
+    }
+
+    /// Ports of client and server, as on the wire.
+    #[inline(always)]
+    pub(crate) fn ports(&self) -> (u32, u32) {
+        if self.passive != 0 {
+            (self.remote_port, self.local_port)
+        } else {
+            (self.local_port, self.remote_port)
+        }
+    }
 }
 
 /// A trie key with its prefix length, aligned: the library's own is packed, and is written byte by byte.
@@ -60,13 +97,7 @@ pub(crate) fn classify(
     };
     // SAFETY: no other call on this CPU has this slot.
     let work = unsafe { &mut *work };
-    let ends = Ends::of(ops);
-    work.local = ends.local;
-    work.remote = ends.remote;
-    work.ipv6 = if ends.ipv6 { field::IPV6 } else { 0 };
-    work.local_port = u32::from(ends.local_port.to_be());
-    work.remote_port = u32::from(ends.remote_port.to_be());
-    work.passive = u32::from(socket.side == side::PASSIVE);
+    work.place(ops, socket);
     work.pid = socket.pid;
     let comm = socket.comm;
     work.comm = [
@@ -110,9 +141,8 @@ extern "C" fn accept(slot: u32, exclude: u32) -> u32 {
     }
     let family = exclude | work.ipv6;
     let bits = if work.ipv6 == 0 { 32 } else { 128 };
-    let passive = work.passive != 0;
-    let order = |a, b| if passive { (b, a) } else { (a, b) };
-    let (client, server) = order(work.local, work.remote);
+    let (client, server) = work.addresses();
+    let (client, server) = (*client, *server);
     if work.fields & field::CLIENT != 0 {
         narrow(work, field::CLIENT | family, bits, client, None);
     }
@@ -122,7 +152,8 @@ extern "C" fn accept(slot: u32, exclude: u32) -> u32 {
     if work.fields & field::EITHER != 0 {
         narrow(work, field::EITHER | family, bits, client, Some(server));
     }
-    let (client, server) = order(word(work.local_port), word(work.remote_port));
+    let (client, server) = work.ports();
+    let (client, server) = (word(client), word(server));
     if work.fields & field::CLIENT_PORT != 0 {
         narrow(work, field::CLIENT_PORT | exclude, 16, client, None);
     }

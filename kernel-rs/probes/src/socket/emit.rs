@@ -14,33 +14,37 @@ use latscope_events::{
 };
 
 use crate::{
-    maps::{CLASS_STATS, CONFIG, COUNTERS, SAMPLES},
+    histogram,
+    maps::{CLASS_STATS, CONFIG, COUNTERS, SAMPLES, WORK},
     measure::Ends,
     wake::wakeup,
 };
 
 /// What one call brought.
+#[repr(C)]
 pub(crate) struct Found {
     pub(crate) latency: u64,
     pub(crate) time: u64,
-    pub(crate) result: i32,
-    pub(crate) retries: u32,
+    pub(crate) result: i16,
+    pub(crate) retries: u16,
+    pub(crate) quality: u16,
     /// 0 = nothing.
     pub(crate) metric: u8,
-    pub(crate) quality: u16,
+    pub(crate) reserved: u8,
 }
 
 /// Counts a latency and hands it to the ring, for every session that wants it and is below its cap.
 #[inline(always)]
 pub(crate) fn emit(ops: *mut bpf_sock_ops, socket: &Socket, found: &Found, slot: u32) {
-    let (Some(config), Some(counters)) = (
+    let (Some(config), Some(counters), Some(work)) = (
         CONFIG.get(socket.generation & 1),
         COUNTERS.get_ptr_mut(slot),
+        WORK.get_ptr_mut(slot),
     ) else {
         return;
     };
     // SAFETY: no other call on this CPU has this slot.
-    let counters = unsafe { &mut *counters };
+    let (counters, work) = unsafe { (&mut *counters, &mut *work) };
     let metric = usize::from(found.metric) & (PACKET_METRICS - 1);
     let wanted = socket.mask & config.wants[metric];
     if wanted == 0 {
@@ -56,11 +60,14 @@ pub(crate) fn emit(ops: *mut bpf_sock_ops, socket: &Socket, found: &Found, slot:
         // SAFETY: a map value; one word, changed as a whole.
         unsafe { add(&raw mut (*stats).measured[metric]) };
     }
+    work.place(ops, socket);
+    let lost = histogram::count(socket, found, slot, wanted);
     let faster = config.faster[exponent(found.latency) as usize & (EXPONENTS - 1)];
     let withheld = wanted & (faster | !config.sampled);
     if withheld != 0 {
         counters.begin();
-        counter::add(&mut counters.withheld, withheld);
+        counter::add(&mut counters.withheld, withheld & !lost);
+        counter::add(&mut counters.no_room, withheld & lost);
         counters.end();
     }
     let sampled = wanted & !withheld;
@@ -122,8 +129,11 @@ fn fill(
     if ends.ipv6 {
         bits |= flags::IPV6;
     }
-    if socket.side == side::PASSIVE {
+    if ends.passive(socket) {
         bits |= flags::PASSIVE;
+    }
+    if socket.side == side::UNKNOWN {
+        bits |= flags::OPENER_UNKNOWN;
     }
     // SAFETY: the reservation is as large as the record and aligned; every byte of it is written.
     unsafe {
@@ -140,13 +150,13 @@ fn fill(
         (*sample).pid = socket.pid;
         (*sample).tid = socket.tid;
         (*sample).generation = socket.generation;
-        (*sample).result = found.result;
+        (*sample).result = i32::from(found.result);
         (*sample).local_port = ends.local_port;
         (*sample).remote_port = ends.remote_port;
         (*sample).quality = found.quality;
         (*sample).metric = found.metric;
         (*sample).flags = bits;
-        (*sample).retries = found.retries;
+        (*sample).retries = u32::from(found.retries);
         (*sample).reserved = 0;
     }
 }

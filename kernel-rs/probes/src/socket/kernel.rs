@@ -11,6 +11,7 @@ static OFFSETS: Offsets = Offsets {
     task_comm: 0,
     sock_cgroup: 0,
     sock_error: 0,
+    sock_state: 0,
     cgroup_node: 0,
     node_id: 0,
     cgroup_level: 0,
@@ -18,16 +19,18 @@ static OFFSETS: Offsets = Offsets {
 };
 
 #[inline(always)]
-fn offsets() -> &'static Offsets {
+pub(crate) fn offsets() -> &'static Offsets {
     &OFFSETS
 }
 
+/// An offset.
 macro_rules! offset {
     ($field:ident) => {
         // SAFETY: a static is valid; volatile, since the loader rewrites it after compilation.
-        u64::from(unsafe { core::ptr::read_volatile(&raw const offsets().$field) })
+        u64::from(unsafe { core::ptr::read_volatile(&raw const $crate::kernel::offsets().$field) })
     };
 }
+pub(crate) use offset;
 
 /// A value of the kernel's memory; `None` where there is none at that address.
 #[inline(always)]

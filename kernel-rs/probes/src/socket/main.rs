@@ -12,6 +12,8 @@
 mod class;
 mod classify;
 mod emit;
+mod existing;
+mod histogram;
 mod kernel;
 mod maps;
 mod measure;

@@ -1,14 +1,15 @@
 //! The maps of the socket engine.
 
 use aya_ebpf::{
-    btf_maps::{Array, LpmTrie, PerCpuArray, RingBuf, SkStorage},
+    btf_maps::{Array, LpmTrie, PerCpuArray, PerCpuHashMap, RingBuf, SkStorage},
     macros::btf_map,
 };
 use latscope_events::{
     class::{CLASSES, ClassStats},
     config::{Clauses, Config, Control, TrieKey},
     counter::Counters,
-    socket::{SLOTS, Socket},
+    histogram::Histogram,
+    socket::{SLOTS, Socket, series::SeriesKey, visited},
 };
 
 use crate::classify::Work;
@@ -33,6 +34,10 @@ pub(crate) static TRIE: LpmTrie<TrieKey, Clauses, 65536> = LpmTrie::new();
 #[btf_map]
 pub(crate) static SOCKETS: SkStorage<Socket> = SkStorage::new();
 
+/// What a visit of all sockets counts.
+#[btf_map]
+pub(crate) static VISITED: Array<u64, { visited::WORDS }> = Array::new();
+
 /// The mask of each class, two banks.
 #[btf_map]
 pub(crate) static CLASS_MASKS: Array<u64, { 2 * CLASSES }> = Array::new();
@@ -40,6 +45,22 @@ pub(crate) static CLASS_MASKS: Array<u64, { 2 * CLASSES }> = Array::new();
 /// Counters of each class, two banks.
 #[btf_map]
 pub(crate) static CLASS_STATS: PerCpuArray<ClassStats, { 2 * CLASSES }> = PerCpuArray::new();
+
+/// Latencies by size.
+#[btf_map]
+pub(crate) static SERIES: PerCpuHashMap<SeriesKey, Histogram, 1024> = PerCpuHashMap::new();
+
+/// Those that have no room there.
+#[btf_map]
+pub(crate) static OTHERS: PerCpuHashMap<SeriesKey, Histogram, 128> = PerCpuHashMap::new();
+
+/// Room for a key, for each slot: the stack is too small.
+#[btf_map]
+pub(crate) static SERIES_KEY: PerCpuArray<SeriesKey, SLOTS> = PerCpuArray::new();
+
+/// A histogram that has counted nothing yet.
+#[btf_map]
+pub(crate) static NEW_HISTOGRAM: Array<Histogram, 1> = Array::new();
 
 /// Rate caps and losses, for each slot.
 #[btf_map]

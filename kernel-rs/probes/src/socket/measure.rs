@@ -8,8 +8,9 @@ use aya_ebpf::{
     helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get, bpf_sock_ops_cb_flags_set},
 };
 use latscope_events::{
+    config::Config,
     metric::{SOCKET_CONNECT, SOCKET_RETRANSMIT, SOCKET_RTT, quality},
-    refusal::{CLOCK_BACKWARDS, JOINED_MIDWAY, RETRANSMITTED},
+    refusal::{CLOCK_BACKWARDS, RETRANSMITTED},
     socket::{Socket, side},
 };
 
@@ -33,8 +34,14 @@ mod op {
 }
 
 /// `TCP_*` of `linux/tcp_states.h`.
-const SYN_SENT: u32 = 2;
+pub(crate) const SYN_SENT: u32 = 2;
 const CLOSE: u32 = 7;
+
+/// What sockets are asked to call back about.
+pub(crate) const CALLBACKS: u32 = BPF_SOCK_OPS_RTT_CB_FLAG
+    | BPF_SOCK_OPS_RTO_CB_FLAG
+    | BPF_SOCK_OPS_RETRANS_CB_FLAG
+    | BPF_SOCK_OPS_STATE_CB_FLAG;
 
 const INET6: u32 = 10;
 /// The third word of an IPv4 address inside IPv6.
@@ -99,6 +106,15 @@ impl Ends {
             ipv6,
         }
     }
+
+    /// Whether the other side is the client.
+    #[inline(always)]
+    pub(crate) fn passive(&self, socket: &Socket) -> bool {
+        match socket.side {
+            side::UNKNOWN => self.local_port < self.remote_port,
+            known => known == side::PASSIVE,
+        }
+    }
 }
 
 /// One call of the program.
@@ -153,6 +169,14 @@ fn follow(ops: *mut bpf_sock_ops, op: u32, slot: u32) {
     };
     // SAFETY: the helper takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };
+    if socket.generation != control.generation && older(socket, config, control.generation) {
+        // Nobody looked meanwhile: what it began then is of no use.
+        socket.connect_ns = 0;
+        socket.rtt_ns = 0;
+        socket.timeout = 0;
+        socket.waits_ns = 0;
+        socket.clean = field!(ops, snd_nxt);
+    }
     match op {
         op::TCP_CONNECT => {
             socket.side = side::ACTIVE;
@@ -176,11 +200,12 @@ fn follow(ops: *mut bpf_sock_ops, op: u32, slot: u32) {
         time: now,
         result: 0,
         retries: 0,
-        metric: 0,
         quality: 0,
+        metric: 0,
+        reserved: 0,
     };
     match op {
-        op::TCP_CONNECT | op::PASSIVE_ESTABLISHED => listen(ops),
+        op::TCP_CONNECT | op::PASSIVE_ESTABLISHED => listen(ops, socket),
         op::ACTIVE_ESTABLISHED => {
             connected(ops, socket, 0, &mut found);
         }
@@ -194,9 +219,12 @@ fn follow(ops: *mut bpf_sock_ops, op: u32, slot: u32) {
                 }
             }
         }
-        op::RTT => round_trip(ops, socket, now, &mut found),
+        op::RTT => {
+            progress(ops, socket, now);
+            round_trip(ops, socket, now, &mut found);
+        }
         op::RTO => socket.timeout = argument(ops, 1),
-        _ => resent(socket, &mut found),
+        _ => resent(ops, socket, &mut found),
     }
     if found.metric != 0 && wants(config, socket.mask, found.metric) {
         emit::emit(ops, socket, &found, slot);
@@ -205,14 +233,17 @@ fn follow(ops: *mut bpf_sock_ops, op: u32, slot: u32) {
 
 /// Asks the socket to call back, beside what others asked it.
 #[inline(always)]
-fn listen(ops: *mut bpf_sock_ops) {
-    let flags = field!(ops, bpf_sock_ops_cb_flags)
-        | BPF_SOCK_OPS_RTT_CB_FLAG
-        | BPF_SOCK_OPS_RTO_CB_FLAG
-        | BPF_SOCK_OPS_RETRANS_CB_FLAG
-        | BPF_SOCK_OPS_STATE_CB_FLAG;
+fn listen(ops: *mut bpf_sock_ops, socket: &mut Socket) {
+    let flags = field!(ops, bpf_sock_ops_cb_flags);
+    socket.asked |= CALLBACKS & !flags;
     // SAFETY: `ops` is the program's context.
-    unsafe { bpf_sock_ops_cb_flags_set(ops, flags as i32) };
+    unsafe { bpf_sock_ops_cb_flags_set(ops, (flags | CALLBACKS) as i32) };
+}
+
+/// Whether a socket was last looked at before the engine was attached.
+#[inline(always)]
+fn older(socket: &Socket, config: &Config, generation: u32) -> bool {
+    generation.wrapping_sub(socket.generation) > generation.wrapping_sub(config.since[0])
 }
 
 #[inline(always)]
@@ -234,8 +265,8 @@ fn connected(ops: *mut bpf_sock_ops, socket: &mut Socket, error: u32, found: &mu
     }
     found.metric = SOCKET_CONNECT;
     found.latency = found.time.wrapping_sub(began);
-    found.result = error as i32;
-    found.retries = field!(ops, total_retrans);
+    found.result = error as i16;
+    found.retries = field!(ops, total_retrans) as u16;
     if found.retries > 0 {
         found.quality = quality::SYN_RETRANSMITTED;
     }
@@ -270,27 +301,43 @@ fn round_trip(ops: *mut bpf_sock_ops, socket: &mut Socket, now: u64, found: &mut
     found.quality = quality::DERIVED_FROM_SRTT;
 }
 
-/// A segment was sent again. Only where a timeout ran out does the stack tell how long it had waited.
+/// Notes since when the first byte that is not acknowledged is that: the kernel sets the retransmission timer anew then.
+///
+/// Only what was never sent twice is sure to be told with a round trip when it is acknowledged (`tcp_clean_rtx_queue`); anything
+/// else may have moved forward before.
 #[inline(always)]
-fn resent(socket: &mut Socket, found: &mut Found) {
+fn progress(ops: *mut bpf_sock_ops, socket: &mut Socket, now: u64) {
+    let first = field!(ops, snd_una);
+    if first == socket.unacknowledged {
+        return;
+    }
+    socket.unacknowledged = first;
+    let certain = (first.wrapping_sub(socket.clean) as i32) > 0 && field!(ops, packets_out) > 0;
+    socket.waits_ns = if certain { now } else { 0 };
+}
+
+/// A segment was sent again: when a timeout ran out, or before. How long it had waited is known of the timeout, and of the first
+/// segment in flight.
+#[inline(always)]
+fn resent(ops: *mut bpf_sock_ops, socket: &mut Socket, found: &mut Found) {
+    let timeout = core::mem::replace(&mut socket.timeout, 0);
     if socket.connect_ns != 0 {
         // A SYN: it is in the connect's own latency.
-        socket.timeout = 0;
         return;
     }
-    if socket.timeout == 0 {
-        let reason = if socket.side == 0 {
-            JOINED_MIDWAY
-        } else {
-            RETRANSMITTED
-        };
-        emit::refuse(socket, reason);
-        return;
-    }
-    // SAFETY: a static is valid; volatile, since the loader rewrites it after compilation.
-    let jiffy = unsafe { core::ptr::read_volatile(&raw const JIFFY_NS) };
+    let first = field!(ops, snd_una);
+    let since = core::mem::replace(&mut socket.waits_ns, 0);
+    socket.clean = field!(ops, snd_nxt);
     found.metric = SOCKET_RETRANSMIT;
-    found.latency = u64::from(socket.timeout) * jiffy;
     found.retries = 1;
-    socket.timeout = 0;
+    if timeout != 0 {
+        // SAFETY: a static is valid; volatile, since the loader rewrites it after compilation.
+        let jiffy = unsafe { core::ptr::read_volatile(&raw const JIFFY_NS) };
+        found.latency = u64::from(timeout) * jiffy;
+    } else if since != 0 && first == socket.unacknowledged && argument(ops, 0) == first {
+        found.latency = found.time.wrapping_sub(since);
+    } else {
+        found.metric = 0;
+        emit::refuse(socket, RETRANSMITTED);
+    }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     histogram::Histogram,
     proto::{EndReason, Group, GroupBy, Sample, SyscallProbe, probe::Kind},
+    testing::trimmed,
 };
 
 fn all_calls() -> Kind {
@@ -21,19 +22,6 @@ fn of_samples(samples: &[Sample]) -> Histogram {
         histogram.record(latency(sample).as_nanos() as u64);
     }
     histogram
-}
-
-/// Without the empty buckets at both ends.
-fn trimmed(histogram: &Histogram) -> crate::proto::Histogram {
-    let mut message = crate::proto::Histogram::from(histogram);
-    while message.counts.last() == Some(&0) {
-        message.counts.pop();
-    }
-    while message.counts.first() == Some(&0) {
-        message.counts.remove(0);
-        message.offset += 1;
-    }
-    message
 }
 
 #[test]

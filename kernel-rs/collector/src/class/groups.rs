@@ -6,25 +6,25 @@ use crate::{histogram::Histogram, proto};
 
 /// What a group is known by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Id {
+pub(crate) struct Id {
     /// `Metric` number.
-    pub(super) metric: u8,
+    pub(crate) metric: u8,
     /// By the names of `Group.keys`; empty for everything that has no group of its own.
-    pub(super) keys: BTreeMap<String, String>,
+    pub(crate) keys: BTreeMap<String, String>,
     /// What is beyond the bound.
-    pub(super) other: bool,
+    pub(crate) other: bool,
 }
 
 /// Histograms by group, none of which goes again once it is there.
 #[derive(Clone, Default)]
-pub(super) struct Groups {
+pub(crate) struct Groups {
     kept: HashMap<Id, Option<Histogram>>,
     named: usize,
 }
 
 impl Groups {
     /// Adds a histogram to a group, or to `other` of its metric when there are `most` groups already.
-    pub(super) fn add(&mut self, id: Id, most: usize, histogram: &Histogram) {
+    pub(crate) fn add(&mut self, id: Id, most: usize, histogram: &Histogram) {
         let id = self.admit(id, most);
         match self.kept.entry(id).or_default() {
             Some(kept) => kept.merge(histogram),
@@ -33,7 +33,7 @@ impl Groups {
     }
 
     /// The group that counts for `id`, from now on.
-    pub(super) fn admit(&mut self, id: Id, most: usize) -> Id {
+    pub(crate) fn admit(&mut self, id: Id, most: usize) -> Id {
         if id.other || self.kept.contains_key(&id) {
             return id;
         }
@@ -49,8 +49,22 @@ impl Groups {
         }
     }
 
+    /// These, with what is counted in the kernel besides: what has a group of its own once keeps it.
+    pub(crate) fn with(
+        &mut self,
+        most: usize,
+        live: impl IntoIterator<Item = (Id, Histogram)>,
+    ) -> Self {
+        let mut all = self.clone();
+        for (id, histogram) in live {
+            let id = self.admit(id, most);
+            all.add(id, usize::MAX, &histogram);
+        }
+        all
+    }
+
     /// Every group that has counted, as the contract names it; `probe` is the index of each metric's.
-    pub(super) fn list(&self, probe: impl Fn(u8) -> u32) -> Vec<(proto::Group, Histogram)> {
+    pub(crate) fn list(&self, probe: impl Fn(u8) -> u32) -> Vec<(proto::Group, Histogram)> {
         self.kept
             .iter()
             .filter_map(|(id, histogram)| {

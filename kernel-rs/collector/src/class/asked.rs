@@ -11,7 +11,6 @@ use super::{
     lane::Lane,
     plan::Placed,
     prefix::{Accepts, Prefix},
-    wire::zero,
 };
 use crate::{
     proto::probe::Kind,
@@ -19,11 +18,12 @@ use crate::{
         compiled::CompiledSpec,
         probe::{DNS_PORTS, QUIC_PORTS},
     },
+    wire::zero,
 };
 
 /// Ports and timeouts of a session.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Ports at which each service is looked for, by `options::service`.
     ports: [Vec<u16>; service::COUNT],
     /// ns beyond which a latency of each metric is none.
@@ -43,7 +43,7 @@ impl Default for Asked {
 }
 
 impl Asked {
-    pub(super) fn of(spec: &CompiledSpec) -> Self {
+    pub(crate) fn of(spec: &CompiledSpec) -> Self {
         let mut asked = Self::default();
         for probe in &spec.probes {
             match &probe.kind {
@@ -96,7 +96,7 @@ fn narrow(ports: &[u32]) -> Vec<u16> {
 }
 
 /// The options of a generation.
-pub(super) fn options(lanes: &[Placed<'_>]) -> Box<Options> {
+pub(crate) fn options(lanes: &[Placed<'_>]) -> Box<Options> {
     let mut options: Box<Options> = Box::new(zero());
     options.shortest = [u64::MAX; PACKET_METRICS];
     for Placed {
@@ -125,7 +125,7 @@ pub(super) fn options(lanes: &[Placed<'_>]) -> Box<Options> {
 }
 
 /// Which sessions look for a service at which port.
-pub(super) fn entries(lanes: &[Placed<'_>], bank: u32) -> Vec<(u32, TrieKey, Clauses)> {
+pub(crate) fn entries(lanes: &[Placed<'_>], bank: u32) -> Vec<(u32, TrieKey, Clauses)> {
     const FIELDS: [u32; service::COUNT] = [field::DNS_UDP, field::DNS_TCP, field::QUIC];
     let mut entries = Vec::new();
     for (service, field) in FIELDS.into_iter().enumerate() {

@@ -8,11 +8,14 @@ use latscope_events::{
     refusal::{REASONS, UNMATCHED_START},
 };
 
-use super::{lane::Lane, waiting::Outside};
-use crate::proto::{Loss, LossStage, Refusal, RefusalReason, Totals};
+use super::{lane::Lane, outside::Outside};
+use crate::{
+    log::SessionLog,
+    proto::{Loss, LossStage, Refusal, RefusalReason, Totals},
+};
 
 /// Counters of one session, and where the shared ones stood when it began.
-pub(super) struct Books {
+pub(crate) struct Books {
     measured: u64,
     refused: [u64; REASONS],
     planes_at_start: Planes,
@@ -22,29 +25,29 @@ pub(super) struct Books {
 }
 
 /// A session's change of lanes.
-pub(super) struct Change<'a> {
+pub(crate) struct Change<'a> {
     /// Lanes that it had.
-    pub(super) old: &'a [(u32, Lane)],
+    pub(crate) old: &'a [(u32, Lane)],
     /// Lanes that it has.
-    pub(super) new: &'a [(u32, Lane)],
+    pub(crate) new: &'a [(u32, Lane)],
     /// The counters before.
-    pub(super) before: &'a [Counters],
+    pub(crate) before: &'a [Counters],
     /// Lanes that it has no more.
-    pub(super) gone: &'a [(u32, Lane)],
+    pub(crate) gone: &'a [(u32, Lane)],
     /// The counters when nothing more could be counted at those.
-    pub(super) after: &'a [Counters],
+    pub(crate) after: &'a [Counters],
 }
 
 /// What the planes count for a session, added over lanes and CPUs, in the order of [`plane`].
 type Planes = [u64; plane::COUNT];
 
 mod plane {
-    pub(super) const RATE_LIMITED: usize = 0;
-    pub(super) const RING_FULL: usize = 1;
-    pub(super) const MAP_FULL: usize = 2;
-    pub(super) const WITHHELD: usize = 3;
-    pub(super) const NO_ROOM: usize = 4;
-    pub(super) const COUNT: usize = 5;
+    pub(crate) const RATE_LIMITED: usize = 0;
+    pub(crate) const RING_FULL: usize = 1;
+    pub(crate) const MAP_FULL: usize = 2;
+    pub(crate) const WITHHELD: usize = 3;
+    pub(crate) const NO_ROOM: usize = 4;
+    pub(crate) const COUNT: usize = 5;
 }
 
 /// What is counted for a session in the current bank, or in any.
@@ -56,7 +59,7 @@ struct Counted {
 
 impl Books {
     /// Opens the books: what the shared counters show now was for others.
-    pub(super) fn open(lanes: &[(u32, Lane)], counters: &[Counters], group: &Outside) -> Self {
+    pub(crate) fn open(lanes: &[(u32, Lane)], counters: &[Counters], group: &Outside) -> Self {
         Self {
             measured: 0,
             refused: [0; REASONS],
@@ -67,7 +70,7 @@ impl Books {
     }
 
     /// The session goes on with other lanes.
-    pub(super) fn move_lanes(&mut self, change: &Change<'_>) {
+    pub(crate) fn move_lanes(&mut self, change: &Change<'_>) {
         let Change {
             old,
             new,
@@ -89,7 +92,7 @@ impl Books {
     }
 
     /// Takes over the counters of a bank that is about to be cleared.
-    pub(super) fn fold(&mut self, lanes: &[(u32, Lane)], classes: &[(u64, ClassStats)]) {
+    pub(crate) fn fold(&mut self, lanes: &[(u32, Lane)], classes: &[(u64, ClassStats)]) {
         let counted = counted(lanes, classes);
         self.measured += counted.measured;
         for (sum, more) in self.refused.iter_mut().zip(counted.refused) {
@@ -106,12 +109,23 @@ impl Books {
         planes
     }
 
-    /// What was lost since the last call, by stage.
-    pub(super) fn untold(
+    /// Tells a session's readers what was lost from `since` to `now`.
+    pub(crate) fn tell(
         &mut self,
         lanes: &[(u32, Lane)],
         counters: &[Counters],
-    ) -> [(LossStage, u64); 3] {
+        log: &SessionLog,
+        (since, now): (u64, u64),
+    ) {
+        for (stage, count) in self.untold(lanes, counters) {
+            if count > 0 {
+                log.loss(stage, count, since, now);
+            }
+        }
+    }
+
+    /// What was lost since the last call, by stage.
+    fn untold(&mut self, lanes: &[(u32, Lane)], counters: &[Counters]) -> [(LossStage, u64); 3] {
         let mut losses = losses(&self.planes(lanes, counters));
         for ((_, count), told) in losses.iter_mut().zip(&mut self.told) {
             let all = *count;
@@ -137,7 +151,7 @@ impl Books {
     }
 
     /// The session's totals as far as the kernel knows them: `measured`, `aggregated_only`, losses, refusals.
-    pub(super) fn totals(
+    pub(crate) fn totals(
         &self,
         lanes: &[(u32, Lane)],
         classes: &[(u64, ClassStats)],
@@ -249,7 +263,8 @@ fn losses(planes: &Planes) -> [(LossStage, u64); 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::wire::zero, *};
+    use super::*;
+    use crate::wire::zero;
 
     fn lane(metrics: u32) -> Lane {
         Lane::unfiltered(metrics)

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use latscope_events::series::{self, SeriesKey, flags, key};
 
-use super::convert::bytes;
 use crate::{
     histogram::group,
     proto::{GroupBy, IpProtocol, Metric},
     spec::{cidr::Cidr, compiled::Collection},
+    wire::bytes,
 };
 
 /// What a session groups by. Sessions that agree share the kernel's histograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Grouping {
+pub(crate) struct Grouping {
     /// `series::key` bits.
     keys: u32,
     /// Prefix lengths; 0 where no prefix is asked for.
@@ -22,10 +22,12 @@ pub(super) struct Grouping {
 }
 
 impl Grouping {
-    pub(super) fn of(collection: &Collection) -> Self {
+    /// What a session asks for, of what applies to its metrics.
+    pub(crate) fn of(collection: &Collection, applies: &[GroupBy]) -> Self {
         let keys = collection
             .group_by
             .iter()
+            .filter(|by| applies.contains(by))
             .fold(0, |keys, by| keys | bit(*by));
         let prefixes = keys & (key::CLIENT_PREFIX | key::SERVER_PREFIX) != 0;
         Self {
@@ -44,7 +46,7 @@ impl Grouping {
     }
 
     /// The same for the programs.
-    pub(super) fn table(self, sessions: u64) -> series::Grouping {
+    pub(crate) fn table(self, sessions: u64) -> series::Grouping {
         let mask = |length: u8, bits: u32| u128::MAX.checked_shl(bits - u32::from(length));
         let ipv4 = mask(self.ipv4, 32).unwrap_or_default() as u32;
         let ipv6 = mask(self.ipv6, 128).unwrap_or_default().to_be_bytes();
@@ -60,8 +62,21 @@ impl Grouping {
         }
     }
 
-    /// What the group of a series is called, by the names of `Group.keys`.
-    pub(super) fn names(
+    /// What is grouped by.
+    pub(crate) fn asked(self) -> impl Iterator<Item = GroupBy> {
+        KEYS.into_iter()
+            .filter(move |(_, bit)| self.keys & bit != 0)
+            .map(|(by, _)| by)
+    }
+
+    /// A prefix that the programs grouped by, as the contract writes it.
+    pub(crate) fn prefix(self, ipv4: bool, address: [u32; 4]) -> String {
+        let length = if ipv4 { self.ipv4 } else { self.ipv6 };
+        Cidr::of(ipv4, &bytes(address), length).to_string()
+    }
+
+    /// What the group of a series of the packet engine is called, by the names of `Group.keys`.
+    pub(crate) fn names(
         self,
         series: &SeriesKey,
         interface: impl Fn(u32) -> String,
@@ -78,8 +93,7 @@ impl Grouping {
             }
         };
         let ipv4 = series.flags & flags::IPV6 == 0;
-        let length = if ipv4 { self.ipv4 } else { self.ipv6 };
-        let prefix = |address| Some(Cidr::of(ipv4, &bytes(address), length).to_string());
+        let prefix = |address| Some(self.prefix(ipv4, address));
         name(GroupBy::ClientPrefix, &|| prefix(series.client));
         name(GroupBy::ServerPrefix, &|| prefix(series.server));
         let portless = i32::from(series.metric) == Metric::IcmpEcho as i32;
@@ -96,21 +110,21 @@ impl Grouping {
     }
 }
 
+/// What the programs can tell apart; of the rest there is one value on a host, or none.
+const KEYS: [(GroupBy, u32); 8] = [
+    (GroupBy::ClientPrefix, key::CLIENT_PREFIX),
+    (GroupBy::ServerPrefix, key::SERVER_PREFIX),
+    (GroupBy::ServerPort, key::SERVER_PORT),
+    (GroupBy::Interface, key::INTERFACE),
+    (GroupBy::Protocol, key::PROTOCOL),
+    (GroupBy::Result, key::RESULT),
+    (GroupBy::Comm, key::COMM),
+    (GroupBy::Cgroup, key::CGROUP),
+];
+
 fn bit(by: GroupBy) -> u32 {
-    match by {
-        GroupBy::ClientPrefix => key::CLIENT_PREFIX,
-        GroupBy::ServerPrefix => key::SERVER_PREFIX,
-        GroupBy::ServerPort => key::SERVER_PORT,
-        GroupBy::Interface => key::INTERFACE,
-        GroupBy::Protocol => key::PROTOCOL,
-        GroupBy::Result => key::RESULT,
-        // One value for the whole of a host, or no key of packets.
-        GroupBy::Node
-        | GroupBy::Comm
-        | GroupBy::Cgroup
-        | GroupBy::Subject
-        | GroupBy::Unspecified => 0,
-    }
+    let known = KEYS.iter().find(|(it, _)| *it == by);
+    known.map_or(0, |(_, bit)| *bit)
 }
 
 #[cfg(test)]
@@ -119,7 +133,7 @@ mod tests {
     use crate::wire::zero;
 
     fn by(group_by: &[GroupBy]) -> Grouping {
-        Grouping::of(&Collection {
+        let collection = Collection {
             max_samples_per_second: 0,
             histograms_only: false,
             group_by: group_by.to_vec(),
@@ -127,7 +141,8 @@ mod tests {
             ipv6_prefix_length: 33,
             sample_min_latency_ns: 0,
             max_groups: 10,
-        })
+        };
+        Grouping::of(&collection, group_by)
     }
 
     #[test]

@@ -8,31 +8,31 @@ use crate::spec::{cidr::Cidr, compiled::Ports};
 
 /// Up to 128 bits and how many of them count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Prefix {
+pub(crate) struct Prefix {
     length: u32,
     bits: [u8; 16],
 }
 
 impl Prefix {
     /// Everything.
-    pub(super) const ANY: Self = Self {
+    pub(crate) const ANY: Self = Self {
         length: 0,
         bits: [0; 16],
     };
 
-    pub(super) fn of_cidr(cidr: &Cidr) -> Self {
+    pub(crate) fn of_cidr(cidr: &Cidr) -> Self {
         Self {
             length: u32::from(cidr.prefix_length),
             bits: cidr.address,
         }
     }
 
-    pub(super) fn of_number(number: u16) -> Self {
+    pub(crate) fn of_number(number: u16) -> Self {
         Self::of_high_bits(number, 16)
     }
 
     /// Exactly these bytes, at most 16.
-    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         let mut bits = [0; 16];
         bits[..bytes.len()].copy_from_slice(bytes);
         Self {
@@ -48,7 +48,7 @@ impl Prefix {
     }
 
     /// The fewest prefixes that make up a range of ports.
-    pub(super) fn of_ports(ports: Ports) -> Vec<Self> {
+    pub(crate) fn of_ports(ports: Ports) -> Vec<Self> {
         let mut prefixes = Vec::new();
         let mut next = u32::from(ports.first);
         let end = u32::from(ports.last) + 1;
@@ -88,16 +88,16 @@ impl Prefix {
 
 /// Which clauses accept what, for one field.
 #[derive(Default)]
-pub(super) struct Accepts(BTreeMap<Prefix, Clauses>);
+pub(crate) struct Accepts(BTreeMap<Prefix, Clauses>);
 
 impl Accepts {
     /// Clause `clause` of lane `bit` accepts what `prefix` covers.
-    pub(super) fn accept(&mut self, prefix: Prefix, clause: usize, bit: u32) {
+    pub(crate) fn accept(&mut self, prefix: Prefix, clause: usize, bit: u32) {
         self.0.entry(prefix).or_insert([0; CLAUSES])[clause] |= 1 << bit;
     }
 
     /// Trie entries: a lookup returns the longest prefix alone, so each holds what the shorter ones accept as well.
-    pub(super) fn entries(&self, field: u32, bank: u32) -> Vec<(u32, TrieKey, Clauses)> {
+    pub(crate) fn entries(&self, field: u32, bank: u32) -> Vec<(u32, TrieKey, Clauses)> {
         let mut entries: Vec<_> = self
             .0
             .keys()

@@ -15,7 +15,6 @@ use super::{
     grouping::Grouping,
     lane::Lane,
     prefix::{Accepts, Prefix},
-    wire::zero,
 };
 use crate::{
     failure::{Failure, Reason},
@@ -23,32 +22,33 @@ use crate::{
         cidr::Cidr,
         compiled::{Clause, Ports},
     },
+    wire::zero,
 };
 
 /// A lane in its place.
 #[derive(Clone, Copy)]
-pub(super) struct Placed<'a> {
+pub(crate) struct Placed<'a> {
     /// Its bit.
-    pub(super) bit: u32,
+    pub(crate) bit: u32,
     /// The flow group of its session.
-    pub(super) group: usize,
+    pub(crate) group: usize,
     /// How the group looks at packets.
-    pub(super) look: Look,
+    pub(crate) look: Look,
     /// The generation since which the group has looked.
-    pub(super) since: u32,
+    pub(crate) since: u32,
     /// What it stands for.
-    pub(super) lane: &'a Lane,
+    pub(crate) lane: &'a Lane,
 }
 
 /// How a flow group looks at packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Inside tunnels.
-    pub(super) inner: bool,
+    pub(crate) inner: bool,
     /// Flows are told apart without their VLAN.
-    pub(super) ignore_vlan: bool,
+    pub(crate) ignore_vlan: bool,
     /// ns of silence after which a datagram starts a new exchange.
-    pub(super) idle_ns: u64,
+    pub(crate) idle_ns: u64,
 }
 
 impl Default for Look {
@@ -62,15 +62,15 @@ impl Default for Look {
 }
 
 /// One generation of the session set.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The plain tables.
-    pub(super) config: Config,
+    pub(crate) config: Config,
     /// What sessions ask of single metrics.
-    pub(super) options: Box<Options>,
+    pub(crate) options: Box<Options>,
     /// Prefix length, key, value.
-    pub(super) trie: Vec<(u32, TrieKey, Clauses)>,
+    pub(crate) trie: Vec<(u32, TrieKey, Clauses)>,
     /// Ways of grouping, by their index in the tables.
-    pub(super) groupings: Vec<Grouping>,
+    pub(crate) groupings: Vec<Grouping>,
 }
 
 const IPV6: u32 = field::IPV6;
@@ -86,7 +86,7 @@ const NUMBER_FIELDS: [u32; 4] = [
 ///
 /// # Errors
 /// `CAPACITY_EXHAUSTED` when the sessions group in more ways than the programs have room for.
-pub(super) fn make(lanes: &[Placed<'_>], bank: u32) -> Result<Plan, Failure> {
+pub(crate) fn make(lanes: &[Placed<'_>], bank: u32) -> Result<Plan, Failure> {
     let mut config: Config = zero();
     for placed in lanes {
         enter(&mut config, placed);

@@ -11,28 +11,28 @@ use crate::{
 
 /// What one bit of the mask stands for. A session has more than one only when its clauses speak of different metrics.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Lane {
+pub(crate) struct Lane {
     /// Bit n is `Metric` n.
-    pub(super) metrics: u32,
+    pub(crate) metrics: u32,
     /// OR; empty is everything.
-    pub(super) filters: Vec<Clause>,
+    pub(crate) filters: Vec<Clause>,
     /// Wins over `filters`.
-    pub(super) exclude: Vec<Clause>,
+    pub(crate) exclude: Vec<Clause>,
     /// Individual samples a second and CPU; 0 = no cap.
-    pub(super) cap: u32,
+    pub(crate) cap: u32,
     /// Ports and timeouts.
-    pub(super) asked: Asked,
+    pub(crate) asked: Asked,
     /// What its histograms are grouped by.
-    pub(super) grouping: Grouping,
+    pub(crate) grouping: Grouping,
     /// No individual samples.
-    pub(super) histograms_only: bool,
+    pub(crate) histograms_only: bool,
     /// Faster latencies give no individual sample.
-    pub(super) min_latency_ns: u64,
+    pub(crate) min_latency_ns: u64,
 }
 
 impl Lane {
     /// A lane of all that has these metrics.
-    pub(super) fn unfiltered(metrics: u32) -> Self {
+    pub(crate) fn unfiltered(metrics: u32) -> Self {
         Self {
             metrics,
             filters: Vec::new(),
@@ -50,7 +50,7 @@ impl Lane {
 ///
 /// # Errors
 /// `CAPACITY_EXHAUSTED` when more clauses speak of one metric than the programs have room for.
-pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
+pub(crate) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
     of_engine(spec, EngineKind::Packet)
 }
 
@@ -58,7 +58,7 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
 ///
 /// # Errors
 /// As [`of`].
-pub(super) fn of_engine(spec: &CompiledSpec, engine: EngineKind) -> Result<Vec<Lane>, Failure> {
+pub(crate) fn of_engine(spec: &CompiledSpec, engine: EngineKind) -> Result<Vec<Lane>, Failure> {
     let mut lanes: Vec<Lane> = Vec::new();
     let asked = Asked::of(spec);
     for row in metric::rows(spec.metrics()) {
@@ -88,7 +88,7 @@ pub(super) fn of_engine(spec: &CompiledSpec, engine: EngineKind) -> Result<Vec<L
                 exclude,
                 asked: asked.clone(),
                 cap: collection.max_samples_per_second,
-                grouping: Grouping::of(collection),
+                grouping: Grouping::of(collection, row.group_by),
                 histograms_only: collection.histograms_only,
                 min_latency_ns: collection.sample_min_latency_ns,
                 ..Lane::unfiltered(bit)
@@ -103,7 +103,7 @@ pub(super) fn of_engine(spec: &CompiledSpec, engine: EngineKind) -> Result<Vec<L
 ///
 /// # Errors
 /// `CAPACITY_EXHAUSTED` when no bit is left.
-pub(super) fn assign<'a>(
+pub(crate) fn assign<'a>(
     engine: &str,
     used: impl Iterator<Item = &'a (u32, Lane)>,
     old: &[(u32, Lane)],
@@ -125,6 +125,15 @@ pub(super) fn assign<'a>(
             .with_quota(format!("{engine} sessions"), text));
     }
     Ok(bits.into_iter().zip(lanes).collect())
+}
+
+/// The lanes whose bits are none of `others`'.
+pub(crate) fn without(lanes: &[(u32, Lane)], others: &[(u32, Lane)]) -> Vec<(u32, Lane)> {
+    lanes
+        .iter()
+        .filter(|(bit, _)| others.iter().all(|(other, _)| other != bit))
+        .cloned()
+        .collect()
 }
 
 /// Clauses that can match the metric.

@@ -12,14 +12,14 @@ use latscope_events::config::{Clauses, TrieKey};
 use crate::{bpf::take, failure::Failure, wire::Wire};
 
 /// The trie, and what it holds of each bank.
-pub(super) struct Trie {
+pub(crate) struct Trie {
     map: LpmTrie<MapData, Wire<TrieKey>, Clauses>,
     written: [Vec<(u32, TrieKey)>; 2],
 }
 
 impl Trie {
     /// Takes the trie, which is empty, out of a loaded object.
-    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
+    pub(crate) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
         Ok(Self {
             map: take(ebpf, "TRIE")?,
             written: [Vec::new(), Vec::new()],
@@ -27,7 +27,7 @@ impl Trie {
     }
 
     /// Replaces the entries of a bank; `full` says what it means when there is no room.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         bank: u32,
         entries: &[(u32, TrieKey, Clauses)],

@@ -1,5 +1,7 @@
 //! The socket engine: what is kept with each socket, what the kernel's fields lie at, and what comes out.
 
+pub mod series;
+
 use crate::layout;
 
 /// Calls of the program on one CPU that can be under way at once: a process's, and the soft interrupts and processes that
@@ -34,17 +36,35 @@ pub struct Socket {
     pub side: u32,
     /// The retransmission timeout that ran out and is yet to be told, jiffies; 0 when none is.
     pub timeout: u32,
-    /// Unused.
-    pub reserved: u32,
+    /// The first byte that is not acknowledged, as last told.
+    pub unacknowledged: u32,
+    /// Since when that byte, being in flight, is the first; 0 = not known.
+    pub waits_ns: u64,
+    /// What was sent before this byte may have been sent twice.
+    pub clean: u32,
+    /// Callbacks that it was asked for on our behalf alone.
+    pub asked: u32,
 }
-layout!(Socket, 80);
+layout!(Socket, 96);
 
 /// Values of [`Socket::side`].
 pub mod side {
+    /// It was there before.
+    pub const UNKNOWN: u32 = 0;
     /// This host called connect.
     pub const ACTIVE: u32 = 1;
     /// This host accepted.
     pub const PASSIVE: u32 = 2;
+}
+
+/// Words that a visit of all sockets counts in.
+pub mod visited {
+    /// Sockets with a connection.
+    pub const SEEN: u32 = 0;
+    /// Those of them whose callbacks could be changed, or had not to be.
+    pub const DONE: u32 = 1;
+    /// Words.
+    pub const WORDS: usize = 2;
 }
 
 /// Where the running kernel keeps fields, in bytes.
@@ -61,6 +81,8 @@ pub struct Offsets {
     pub sock_cgroup: u32,
     /// `sock.sk_err`
     pub sock_error: u32,
+    /// `sock_common.skc_state`
+    pub sock_state: u32,
     /// `cgroup.kn`
     pub cgroup_node: u32,
     /// `kernfs_node.id`
@@ -70,7 +92,7 @@ pub struct Offsets {
     /// `cgroup.ancestors`
     pub cgroup_ancestors: u32,
 }
-layout!(Offsets, 36);
+layout!(Offsets, 40);
 
 /// Levels of cgroups below the root that a filter's path is looked for in.
 pub const LEVELS: usize = 16;
@@ -124,4 +146,6 @@ pub mod flags {
     pub const IPV6: u8 = 1;
     /// This host accepted: the other side is the client.
     pub const PASSIVE: u8 = 2;
+    /// The connection was there before: the client is the side with the higher port.
+    pub const OPENER_UNKNOWN: u8 = 4;
 }

@@ -6,22 +6,22 @@ use aya::{
 };
 use latscope_events::class::{CLASSES, ClassStats};
 
-use super::object::{add_class, zeros};
 use crate::{
     bpf::take,
     failure::Failure,
+    per_cpu::zeros,
     wire::{Wire, zero},
 };
 
 /// Masks and counters, two banks of each.
-pub(super) struct Classes {
+pub(crate) struct Classes {
     masks: Array<MapData, u64>,
     stats: PerCpuArray<MapData, Wire<ClassStats>>,
 }
 
 impl Classes {
     /// Takes the tables out of a loaded object.
-    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
+    pub(crate) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
         Ok(Self {
             masks: take(ebpf, "CLASS_MASKS")?,
             stats: take(ebpf, "CLASS_STATS")?,
@@ -29,7 +29,7 @@ impl Classes {
     }
 
     /// Masks and counters of the classes of a bank, added over CPUs.
-    pub(super) fn read(&self, bank: u32) -> Result<Vec<(u64, ClassStats)>, Failure> {
+    pub(crate) fn read(&self, bank: u32) -> Result<Vec<(u64, ClassStats)>, Failure> {
         let failed = |error: MapError| Failure::kernel("reading CLASS_STATS", &error);
         let mut classes = Vec::new();
         for index in places(bank) {
@@ -46,7 +46,7 @@ impl Classes {
     }
 
     /// Forgets the classes of a bank that no program uses any more.
-    pub(super) fn clear(&mut self, bank: u32) -> Result<(), Failure> {
+    pub(crate) fn clear(&mut self, bank: u32) -> Result<(), Failure> {
         let failed = |error: MapError| Failure::kernel("clearing CLASS_STATS", &error);
         for index in places(bank) {
             if self.masks.get(&index, 0).map_err(failed)? != 0 {
@@ -60,4 +60,23 @@ impl Classes {
 
 fn places(bank: u32) -> std::ops::Range<u32> {
     bank * CLASSES as u32..(bank + 1) * CLASSES as u32
+}
+
+/// Adds the counters of a class.
+pub(crate) fn add_class(sum: &mut ClassStats, more: &ClassStats) {
+    let ClassStats {
+        measured,
+        refused_rtt,
+        refused,
+    } = sum;
+    add(measured, &more.measured);
+    add(refused_rtt, &more.refused_rtt);
+    add(refused, &more.refused);
+}
+
+/// Adds counters one by one.
+pub(crate) fn add(sum: &mut [u64], more: &[u64]) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
+    }
 }
