@@ -2,11 +2,13 @@
 
 mod binary;
 mod elf;
+mod go;
 
 use std::{collections::HashMap, num::NonZeroU32, path::PathBuf};
 
 use parking_lot::Mutex;
 
+use super::uprobe::Place;
 use crate::{
     failure::{Failure, Reason},
     proto::{Metric, probe::Kind, user_function_probe::Target},
@@ -18,14 +20,25 @@ use crate::{
 pub(super) struct Function {
     /// The file, as this process sees it.
     pub(super) path: PathBuf,
-    /// Offsets in the file where it begins.
-    pub(super) begins: Vec<u64>,
-    /// Where it ends; `None` = by its return.
-    pub(super) ends: Option<Vec<u64>>,
+    /// Where it begins.
+    pub(super) begins: Vec<Place>,
+    /// Where it ends.
+    pub(super) ends: Ends,
     /// Only in this process.
     pub(super) pid: Option<NonZeroU32>,
     /// What samples call it.
     pub(super) name: String,
+}
+
+/// How a probe's end is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// By the return of the thread that called it.
+    Return,
+    /// By the next of these places that its thread comes to.
+    Points(Vec<Place>),
+    /// By one of these places in the same goroutine.
+    Goroutine(Vec<Place>),
 }
 
 /// The function of a probe; `None` for a probe of another kind.
@@ -43,11 +56,27 @@ pub(super) fn of(probe: &CompiledProbe) -> Result<Option<Function>, Failure> {
     let file = elf::File::open(&path).map_err(|why| wrong("binary", why))?;
     let (begins, ends, name) = match it.target.as_ref() {
         Some(Target::Symbol(symbol)) => {
-            let found = file.functions(symbol).map_err(|why| wrong("symbol", why))?;
-            if file.is_go() {
-                return Err(go(&it.binary));
-            }
-            (found, None, symbol.clone())
+            let found = file.functions(symbol).map_err(|why| {
+                if file.is_go() && file.is_stripped() {
+                    no_go(
+                        &it.binary,
+                        symbol,
+                        "it is stripped: it has no names of functions",
+                    )
+                } else {
+                    wrong("symbol", why)
+                }
+            })?;
+            let (begins, ends) = if file.is_go() {
+                let (begin, returns) = file
+                    .go(symbol)
+                    .map_err(|why| no_go(&it.binary, symbol, &why))?;
+                let returns = returns.into_iter().map(Place::at).collect();
+                (vec![Place::at(begin)], Ends::Goroutine(returns))
+            } else {
+                (found.into_iter().map(Place::at).collect(), Ends::Return)
+            };
+            (begins, ends, symbol.clone())
         }
         Some(Target::Usdt(usdt)) => {
             let points = |name: &str, at: &str| {
@@ -56,7 +85,7 @@ pub(super) fn of(probe: &CompiledProbe) -> Result<Option<Function>, Failure> {
             };
             let name = format!("{}:{}-{}", usdt.provider, usdt.start, usdt.end);
             let begins = points(&usdt.start, "start")?;
-            (begins, Some(points(&usdt.end, "end")?), name)
+            (begins, Ends::Points(points(&usdt.end, "end")?), name)
         }
         None => return Ok(None),
     };
@@ -81,17 +110,22 @@ pub(super) fn of_libc() -> Result<Function, Failure> {
     let path = binary::find("libc", pid).map_err(unavailable)?;
     let file = elf::File::open(&path).map_err(unavailable)?;
     Ok(Function {
-        begins: file.functions(NAME).map_err(unavailable)?,
+        begins: file
+            .functions(NAME)
+            .map_err(unavailable)?
+            .into_iter()
+            .map(Place::at)
+            .collect(),
         path,
-        ends: None,
+        ends: Ends::Return,
         pid,
         name: NAME.into(),
     })
 }
 
-fn go(binary: &str) -> Failure {
+fn no_go(binary: &str, symbol: &str, why: &str) -> Failure {
     let text = format!(
-        "{binary} is a Go program: its stacks move, and a return probe would crash it; measure its system calls, or a pair of USDT probes"
+        "{binary} is a Go program, which a return probe would crash, and {symbol} cannot be measured without one: {why}; measure its system calls, or a pair of USDT probes"
     );
     Failure::new(Reason::HookUnavailable, text.clone())
         .with_precondition("CAPABILITY", "uretprobe", text)

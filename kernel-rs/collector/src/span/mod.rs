@@ -21,5 +21,6 @@ mod series;
 mod subject;
 mod target;
 mod task;
+mod uprobe;
 
 pub use engine::SpanEngine;

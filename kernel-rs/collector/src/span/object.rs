@@ -2,19 +2,19 @@
 
 use std::{
     collections::{HashMap as Map, hash_map::Entry},
+    num::NonZeroU32,
+    os::fd::{AsFd as _, OwnedFd},
     path::Path,
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Ebpf, EbpfLoader,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, RingBuf},
     programs::{
         BtfTracePoint, PerfEvent, ProgramError, ProgramInfo, UProbe,
         perf_event::{PerfEventConfig, PerfEventLink, PerfEventScope, SamplePolicy, SoftwareEvent},
         tp_btf::BtfTracePointLink,
-        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
     },
     util::{nr_cpus, online_cpus},
 };
@@ -29,9 +29,13 @@ use latscope_events::{
     },
 };
 
-use super::{hook::Hook, offsets};
+use super::{
+    hook::Hook,
+    offsets,
+    uprobe::{self, Place, When},
+};
 use crate::{
-    bpf::{self, take},
+    bpf::{self, kernel_types, take},
     failure::{Failure, Reason},
     per_cpu,
     wire::{Layout, Wire},
@@ -182,11 +186,11 @@ impl Object {
     pub(super) fn attach_function(
         &mut self,
         name: &'static str,
-        path: &Path,
-        place: u64,
+        at: (&Path, Place),
+        when: When,
         cookie: u64,
-        scope: UProbeScope,
-    ) -> Result<UProbeLink, Failure> {
+        pid: Option<NonZeroU32>,
+    ) -> Result<OwnedFd, Failure> {
         let program: &mut UProbe = self
             .ebpf
             .program_mut(name)
@@ -205,27 +209,23 @@ impl Object {
                 .map_err(|error| bpf::not_loaded(name, PRIVILEGES, error))?;
             entry.insert(begun.elapsed());
         }
-        let point = UProbeAttachPoint {
-            location: UProbeAttachLocation::AbsoluteOffset(place),
-            cookie: Some(cookie),
-        };
-        program
-            .attach(point, path, scope)
-            .and_then(|id| program.take_link(id))
-            .map_err(|error| {
-                let text = format!(
-                    "the kernel puts no uprobe at {place:#x} of {}: {}",
-                    path.display(),
-                    bpf::chain(&error)
-                );
-                crate::privilege::missing(PRIVILEGES).unwrap_or_else(|| {
-                    Failure::new(Reason::HookUnavailable, text.clone()).with_precondition(
-                        "CAPABILITY",
-                        "uprobe",
-                        text,
-                    )
-                })
+        let fd = program
+            .fd()
+            .map_err(|error| Failure::kernel("program descriptor", &error))?;
+        uprobe::attach(fd.as_fd(), at, when, cookie, pid).map_err(|error| {
+            let text = format!(
+                "the kernel puts no uprobe at {:#x} of {}: {error}",
+                at.1.offset,
+                at.0.display()
+            );
+            crate::privilege::missing(PRIVILEGES).unwrap_or_else(|| {
+                Failure::new(Reason::HookUnavailable, text.clone()).with_precondition(
+                    "CAPABILITY",
+                    "uprobe",
+                    text,
+                )
             })
+        })
     }
 
     /// Starts a timer on every CPU, each with its program, where there is none yet; whether there was none.
@@ -433,15 +433,6 @@ fn clear<K: aya::Pod, V: aya::Pod>(
         }
     }
     Ok(())
-}
-
-/// The kernel's types, for aya.
-fn kernel_types() -> Result<&'static Btf, Failure> {
-    static TYPES: OnceLock<Option<Btf>> = OnceLock::new();
-    TYPES
-        .get_or_init(|| Btf::from_sys_fs().ok())
-        .as_ref()
-        .ok_or_else(|| Failure::new(Reason::HookUnavailable, "the kernel's BTF cannot be read"))
 }
 
 fn no_tracepoint(name: &str) -> Failure {

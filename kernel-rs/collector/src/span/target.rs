@@ -1,13 +1,13 @@
 //! Functions that programs are attached to: one for each lane that measures a function.
 
-use std::time::Instant;
+use std::{os::fd::OwnedFd, time::Instant};
 
-use aya::programs::uprobe::{UProbeLink, UProbeScope};
 use latscope_events::span::frames::target;
 
 use super::{
-    function::{self, Function},
+    function::{self, Ends, Function},
     object::Object,
+    uprobe::When,
 };
 use crate::failure::Failure;
 
@@ -17,7 +17,7 @@ pub(super) const CALLS_A_SECOND: u64 = 5_000;
 
 /// A function with its programs. Dropping it detaches them.
 pub(super) struct Target {
-    _links: Vec<UProbeLink>,
+    _links: Vec<OwnedFd>,
     /// Calls when they were last looked at.
     seen: (Instant, u64),
 }
@@ -34,24 +34,21 @@ impl Target {
         salt: u32,
     ) -> Result<Self, Failure> {
         let cookie = target::pack(bit, salt, function::number(&function.name));
-        let scope = match function.pid {
-            Some(pid) => UProbeScope::OneProcess(pid),
-            None => UProbeScope::AllProcesses,
+        let (call, end, ends) = match &function.ends {
+            Ends::Return => ("latscope_call", "latscope_return", &function.begins),
+            Ends::Points(ends) => ("latscope_call", "latscope_arrive", ends),
+            Ends::Goroutine(ends) => ("latscope_go_call", "latscope_go_return", ends),
+        };
+        let when = match &function.ends {
+            Ends::Return => When::Returned,
+            _ => When::Reached,
         };
         let mut links = Vec::new();
-        let (program, ends) = match &function.ends {
-            None => ("latscope_return", &function.begins),
-            Some(ends) => ("latscope_arrive", ends),
-        };
-        for (program, places) in [(program, ends), ("latscope_call", &function.begins)] {
+        for (program, places, when) in [(end, ends, when), (call, &function.begins, When::Reached)]
+        {
             for place in places {
-                links.push(object.attach_function(
-                    program,
-                    &function.path,
-                    *place,
-                    cookie,
-                    scope,
-                )?);
+                let at = (function.path.as_path(), *place);
+                links.push(object.attach_function(program, at, when, cookie, function.pid)?);
             }
         }
         Ok(Self {

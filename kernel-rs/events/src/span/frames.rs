@@ -28,6 +28,19 @@ pub struct Frames {
 }
 layout!(Frames, 24 * FRAMES);
 
+/// Key of the table of frames by goroutine, which threads take turns to run.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Goroutine {
+    /// Address of its `runtime.g`.
+    pub address: u64,
+    /// Thread group.
+    pub pid: u32,
+    /// Unused.
+    pub reserved: u32,
+}
+layout!(Goroutine, 16);
+
 /// What a program is attached for, in 64 bits.
 pub mod target {
     /// Targets at once: one for each lane.

@@ -25,6 +25,17 @@ pub(crate) enum End {
 /// A call begins.
 #[inline(always)]
 pub(crate) fn begin(metric: u32, what: u64, stack: u64) {
+    begin_in(metric, what, stack, |thread| frames(thread.task.tid));
+}
+
+/// A call begins of whoever's frames those are.
+#[inline(always)]
+pub(crate) fn begin_in(
+    metric: u32,
+    what: u64,
+    stack: u64,
+    frames: impl FnOnce(&Thread) -> Option<*mut Frames>,
+) {
     if let Some(hits) = TARGET_HITS.get_ptr_mut(target::bit(what)) {
         // SAFETY: this CPU's own value.
         unsafe { *hits += 1 };
@@ -32,12 +43,11 @@ pub(crate) fn begin(metric: u32, what: u64, stack: u64) {
     let Some((_, thread)) = wanting(metric, what) else {
         return;
     };
-    let tid = thread.task.tid;
-    let Some(frames) = frames(tid) else {
+    let Some(frames) = frames(thread) else {
         emit::no_slot(metric, lane_of(metric, what));
         return;
     };
-    // SAFETY: only the thread itself writes it.
+    // SAFETY: only whose they are writes them.
     let frames = unsafe { &mut *frames };
     let mut free = MOST;
     for at in 0..MOST {
@@ -71,15 +81,28 @@ pub(crate) fn begin(metric: u32, what: u64, stack: u64) {
 /// A call ends.
 #[inline(always)]
 pub(crate) fn end(metric: u32, what: u64, which: End) {
+    end_in(metric, what, which, |thread| {
+        FRAMES.get_ptr_mut(thread.task.tid)
+    });
+}
+
+/// A call ends of whoever's frames those are.
+#[inline(always)]
+pub(crate) fn end_in(
+    metric: u32,
+    what: u64,
+    which: End,
+    frames: impl FnOnce(&Thread) -> Option<*mut Frames>,
+) {
     // SAFETY: the helper takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };
     let Some((wanting, thread)) = wanting(metric, what) else {
         return;
     };
-    let Some(frames) = FRAMES.get_ptr_mut(thread.task.tid) else {
+    let Some(frames) = frames(thread) else {
         return;
     };
-    // SAFETY: only the thread itself writes it.
+    // SAFETY: only whose they are writes them.
     let frames = unsafe { &mut *frames };
     let (mut found, mut began) = (MOST, 0);
     for at in 0..MOST {

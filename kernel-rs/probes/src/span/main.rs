@@ -15,6 +15,7 @@ mod classify;
 mod cpu_stall;
 mod emit;
 mod exit;
+mod goroutine;
 mod hardirq;
 mod histogram;
 mod interrupt;

@@ -9,7 +9,7 @@ use latscope_events::{
     span::{
         config::{Accepting, Config, Control, FilterKey},
         counters::Counters,
-        frames::{Frames, target::TARGETS},
+        frames::{Frames, Goroutine, target::TARGETS},
         metric::METRICS,
         series::SeriesKey,
         thread::{Request, Thread},
@@ -85,6 +85,10 @@ pub(crate) static TARGET_HITS: PerCpuArray<u64, TARGETS> = PerCpuArray::new();
 /// Functions that threads are in, by thread id.
 #[btf_map]
 pub(crate) static FRAMES: HashMap<u32, Frames, 4096> = HashMap::new();
+
+/// Functions that goroutines are in.
+#[btf_map]
+pub(crate) static GOROUTINES: HashMap<Goroutine, Frames, 4096> = HashMap::new();
 
 /// A thread that is in none.
 #[btf_map]

@@ -1,8 +1,14 @@
 //! What is in a program or library: functions, USDT probes, and whether it is Go's.
 
-use std::{fs, path::Path};
+use std::{fs, num::NonZeroU32, path::Path};
 
-use object::{Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _, SymbolKind};
+use object::{
+    Architecture, Object as _, ObjectSection as _, ObjectSegment as _, ObjectSymbol as _,
+    SymbolKind,
+};
+
+use super::go;
+use crate::span::uprobe::Place;
 
 /// Instances of one function that are measured together, such as a generic's.
 const INSTANCES_MAX: usize = 16;
@@ -45,6 +51,11 @@ impl File {
         })
     }
 
+    /// Whether it has no names but those that it exports.
+    pub(super) fn is_stripped(&self) -> bool {
+        self.parse().is_ok_and(|it| it.symbols().next().is_none())
+    }
+
     /// Offsets of a function: by its symbol, or by a Rust path as people write it, without the hash behind it.
     pub(super) fn functions(&self, name: &str) -> Result<Vec<u64>, String> {
         let file = self.parse()?;
@@ -61,8 +72,7 @@ impl File {
         addresses.sort_unstable();
         addresses.dedup();
         if addresses.is_empty() {
-            let stripped = file.symbols().next().is_none();
-            let hint = if stripped {
+            let hint = if self.is_stripped() {
                 "; it is stripped, only what it exports can be measured"
             } else {
                 ""
@@ -82,8 +92,44 @@ impl File {
         offsets.ok_or_else(|| format!("{name:?} is not in the file"))
     }
 
-    /// Offsets of a USDT probe (the notes that `sys/sdt.h` leaves).
-    pub(super) fn usdt(&self, provider: &str, name: &str) -> Result<Vec<u64>, String> {
+    /// Offsets of where a function of a Go program begins and of where it returns.
+    pub(super) fn go(&self, name: &str) -> Result<(u64, Vec<u64>), String> {
+        /// From here on a program tells its version, and has its goroutine in R14.
+        const OLDEST: u32 = 18;
+        let file = self.parse()?;
+        if file.architecture() != Architecture::X86_64 {
+            return Err("where its functions return is known of x86-64 alone".into());
+        }
+        let section = file.section_by_name(".go.buildinfo");
+        let version = section.and_then(|it| go::minor_version(it.data().ok()?));
+        if version.is_none_or(|it| it < OLDEST) {
+            return Err(format!("it was not made by Go 1.{OLDEST} or later"));
+        }
+        let address_of = |name: &str| {
+            let mut symbols = file.symbols();
+            Some(symbols.find(|it| it.name() == Ok(name))?.address())
+        };
+        let (Some(begin), Some(end)) = (address_of("runtime.text"), address_of("runtime.etext"))
+        else {
+            return Err("it is stripped: where its functions end cannot be told".into());
+        };
+        let symbol = file
+            .symbols()
+            .find(|it| it.is_definition() && it.name() == Ok(name))
+            .filter(|it| (begin..end).contains(&it.address()))
+            .ok_or("it was not compiled from Go")?;
+        let at = offset(&file, symbol.address()).ok_or("it is not in the file")?;
+        let code = usize::try_from(at)
+            .ok()
+            .zip(usize::try_from(symbol.size()).ok());
+        let code = code.and_then(|(at, size)| self.bytes.get(at..at.checked_add(size)?));
+        let places = go::places(code.ok_or("it is not in the file")?)?;
+        let returns = places.returns.iter().map(|it| at + it).collect();
+        Ok((at + places.begin, returns))
+    }
+
+    /// Places of a USDT probe (the notes that `sys/sdt.h` leaves).
+    pub(super) fn usdt(&self, provider: &str, name: &str) -> Result<Vec<Place>, String> {
         let file = self.parse()?;
         let section = file.section_by_name(".note.stapsdt");
         let notes = section.and_then(|it| it.data().ok()).unwrap_or_default();
@@ -97,13 +143,25 @@ impl File {
             if note.provider != provider.as_bytes() || note.name != name.as_bytes() {
                 continue;
             }
-            if note.semaphore != 0 {
-                return Err(format!(
-                    "{provider}:{name} is switched on by a semaphore, which this version does not raise"
-                ));
-            }
+            // A prelinked file's addresses have moved since the note was written, and the section with them.
             let moved = base.wrapping_sub(note.base);
-            found.extend(offset(&file, note.place.wrapping_add(moved)));
+            let at = |address: u64| {
+                offset(&file, address.wrapping_add(moved))
+                    .ok_or_else(|| format!("{provider}:{name} is not in the file"))
+            };
+            let semaphore = match note.semaphore {
+                0 => None,
+                address => {
+                    let offset = u32::try_from(at(address)?).ok().and_then(NonZeroU32::new);
+                    Some(offset.ok_or_else(|| {
+                        format!("the kernel cannot reach the semaphore of {provider}:{name}")
+                    })?)
+                }
+            };
+            found.push(Place {
+                offset: at(note.place)?,
+                semaphore,
+            });
         }
         if found.is_empty() {
             return Err(format!("no USDT probe {provider}:{name} in it"));

@@ -1,0 +1,86 @@
+//! Functions of Go programs: entered to left by a `RET` of theirs. Threads take turns to run a goroutine, and its stack moves: a
+//! call is known by the goroutine, whose `runtime.g` is in R14 (Go's internal ABI), and by how far below the top of the stack it
+//! began.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::BPF_NOEXIST,
+    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    macros::uprobe,
+    programs::ProbeContext,
+};
+use core::ffi::c_void;
+use latscope_events::span::{
+    frames::{Frames, Goroutine},
+    metric::USER_FUNCTION,
+    thread::Thread,
+};
+
+use crate::{
+    call::{self, End},
+    maps::{GOROUTINES, NEW_FRAMES},
+};
+
+/// `runtime.g` begins with the bounds of its stack: `lo`, `hi`.
+const STACK_HI: u64 = 8;
+
+/// A function is entered, and has the stack it needs.
+#[uprobe]
+pub(crate) fn latscope_go_call(ctx: ProbeContext) -> u32 {
+    let (target, address, depth) = place(&ctx);
+    call::begin_in(USER_FUNCTION, target, depth, |thread| {
+        frames(key(thread, address))
+    });
+    0
+}
+
+/// A function is about to return.
+#[uprobe]
+pub(crate) fn latscope_go_return(ctx: ProbeContext) -> u32 {
+    let (target, address, depth) = place(&ctx);
+    call::end_in(USER_FUNCTION, target, End::Frame(depth), |thread| {
+        GOROUTINES.get_ptr_mut(key(thread, address))
+    });
+    0
+}
+
+/// What the program is attached for, the goroutine, and how deep in its stack it is.
+#[inline(always)]
+fn place(ctx: &ProbeContext) -> (u64, u64, u64) {
+    // SAFETY: the program's own context, whose registers the verifier lets it read.
+    let (target, address, stack) = unsafe {
+        (
+            bpf_get_attach_cookie(ctx.as_ptr()),
+            (*ctx.regs).r14,
+            (*ctx.regs).rsp,
+        )
+    };
+    let mut top = 0_u64;
+    // SAFETY: the helper checks the address, and leaves zeros where it cannot read.
+    unsafe {
+        bpf_probe_read_user(
+            (&raw mut top).cast(),
+            size_of::<u64>() as u32,
+            (address + STACK_HI) as *const c_void,
+        )
+    };
+    (target, address, top.wrapping_sub(stack))
+}
+
+#[inline(always)]
+fn key(thread: &Thread, address: u64) -> Goroutine {
+    Goroutine {
+        address,
+        pid: thread.task.pid,
+        reserved: 0,
+    }
+}
+
+#[inline(always)]
+fn frames(key: Goroutine) -> Option<*mut Frames> {
+    if let Some(known) = GOROUTINES.get_ptr_mut(key) {
+        return Some(known);
+    }
+    let _ = GOROUTINES.insert(key, NEW_FRAMES.get(0)?, u64::from(BPF_NOEXIST));
+    GOROUTINES.get_ptr_mut(key)
+}
