@@ -1,2 +1,3 @@
 /** The gRPC service of latscope. */
+export { authCommand } from "./auth/command.js";
 export { serveCommand } from "./config/command.js";

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { authCommand } from "./command/auth.js";
 import type { Program } from "./command/action.js";
 import { addCapabilities } from "./command/capabilities.js";
 import { addHistogram } from "./command/histogram.js";
@@ -33,7 +34,9 @@ export async function createProgram(argv: readonly string[], program: Program): 
   addSessions(latscope, program);
   addCapabilities(latscope, program);
   addStatus(latscope, program);
-  const serve = await serveCommand(argv[argv[0] === "help" ? 1 : 0] === "serve");
-  latscope.addCommand(serve.copyInheritedSettings(latscope));
+  const named = argv[argv[0] === "help" ? 1 : 0];
+  for (const command of [await authCommand(named === "auth"), await serveCommand(named === "serve")]) {
+    latscope.addCommand(command.copyInheritedSettings(latscope));
+  }
   return latscope;
 }

@@ -29,7 +29,8 @@ beforeEach(async () => {
   callers = [];
   debug.mockClear();
   const log = { debug, warn: vi.fn(), error: vi.fn() } as unknown as Logger;
-  server = new Server({ interceptors: [authenticating({ connectionOf: () => connection, log })] });
+  const admit = (): void => undefined;
+  server = new Server({ interceptors: [authenticating({ connectionOf: () => connection, admit, log })] });
   answerUnknownMethods(server);
   const service: HealthServer = {
     check: (call, done) => {

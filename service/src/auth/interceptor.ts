@@ -8,13 +8,15 @@ import { answerTo } from "../failure/answer.js";
 import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
 import type { Principal } from "./principal.js";
-import { bindCaller, type CallRecord } from "../rpc/caller.js";
+import { bindCaller, type Caller, type CallRecord } from "../rpc/caller.js";
 import type { Connection } from "../server/connections.js";
 
 /** What letting calls in takes. */
 export interface Door {
   /** The connection that a call came on, by what grpc-js knows of it. */
   connectionOf: (call: ServerInterceptingCallInterface) => Connection | undefined;
+  /** Whether somebody may make the call at all. @throws Failure when not */
+  admit: (caller: Caller) => void;
   log: Logger;
 }
 
@@ -22,7 +24,7 @@ export interface Door {
  * Finds out who makes a call before anything of it but its headers is taken: whoever cannot be told gets UNAUTHENTICATED, whatever
  * method it asked for.
  */
-export function authenticating({ connectionOf, log }: Door): ServerInterceptor {
+export function authenticating({ connectionOf, admit, log }: Door): ServerInterceptor {
   return ({ path: method }, call) => {
     const connection = connectionOf(call);
     const record: CallRecord = { method, peer: connection?.peer ?? "", startedAt: Date.now() };
@@ -38,7 +40,9 @@ export function authenticating({ connectionOf, log }: Door): ServerInterceptor {
             try {
               const principal = authenticate(connection);
               record.principal = principal.name;
-              bindCaller(metadata, { principal, owner: principal.name, peer: record.peer, method, record });
+              const caller = { principal, owner: principal.name, peer: record.peer, method, record };
+              admit(caller);
+              bindCaller(metadata, caller);
             } catch (error) {
               const status = answerTo(error, record, log);
               end(status.code);

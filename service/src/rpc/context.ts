@@ -1,4 +1,5 @@
 import type { Logger } from "../log/logger.js";
+import type { Policies } from "../auth/policy/policies.js";
 import { Failure } from "../failure/failure.js";
 
 /** What every call shares. */
@@ -8,6 +9,8 @@ export interface RpcContext {
   draining: AbortSignal;
   /** The streams that are open now. */
   streams: StreamCount;
+  /** Who may do what. */
+  policies: Policies;
 }
 
 /** Counts open streams against the configured bound. */

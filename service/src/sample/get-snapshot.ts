@@ -1,4 +1,6 @@
 import { GetSnapshotRequest, GetSnapshotResponse } from "@latscope/proto";
+import type { Caller } from "../rpc/caller.js";
+import { seeSession } from "../session/access.js";
 import { selectNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { SampleContext } from "./context.js";
@@ -6,9 +8,9 @@ import { readable } from "./source.js";
 
 /** Quantiles of a session's largest groups, as the collector answers. */
 export function getSnapshot(context: SampleContext) {
-  return async (bytes: Buffer): Promise<Buffer> => {
+  return async (bytes: Buffer, caller: Caller): Promise<Buffer> => {
     const request = decodeRequest(GetSnapshotRequest, bytes);
-    const handle = readable(context.sessions.get(request.session, "session"));
+    const handle = readable(seeSession(context, caller, request.session, "session").record);
     const { selected, failures } = selectNode(request.nodes, context);
     const rest = Buffer.from(GetSnapshotResponse.encode(GetSnapshotResponse.fromPartial({ failures })).finish());
     // Two protobuf messages one behind the other are one with the fields of both.

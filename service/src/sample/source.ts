@@ -1,7 +1,11 @@
+import { EndReason, type SessionSpec } from "@latscope/proto";
+import { grantOf } from "../auth/policy/grant.js";
+import { scopeOf } from "../auth/policy/scope.js";
+import type { Caller } from "../rpc/caller.js";
 import type { ReaderHandle, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import type { Outgoing } from "../rpc/outgoing.js";
-import type { SessionRecord } from "../session/record.js";
+import type { NewSession, SessionRecord, StreamLifetime } from "../session/record.js";
 import type { SampleContext } from "./context.js";
 import { pump } from "./pump.js";
 
@@ -15,19 +19,53 @@ export function readable({ handle, name }: SessionRecord): SessionHandle {
   });
 }
 
-/** Sends what a reader of a session has, and counts it as one as long. @returns whether the stream came to its End message */
+/**
+ * Sends what a reader of a session has, and counts it as one as long. When the policy comes to say otherwise of what its caller may
+ * see, the reader ends: who resumes gets what they may see then.
+ *
+ * @returns whether the stream came to its End message
+ */
 export async function follow(
-  { sessions, draining }: SampleContext,
+  { sessions, policies, draining }: SampleContext,
+  caller: Caller,
   record: SessionRecord,
   reader: ReaderHandle,
   outgoing: Outgoing<Buffer>,
 ): Promise<boolean> {
+  const scope = (): string => JSON.stringify(scopeOf(policies.authorityOf(caller), caller.owner, record.measures));
+  const opened = scope();
+  const unsubscribe = policies.subscribe(() => {
+    if (!holds(() => scope() === opened)) reader.end(EndReason.ACCESS_REVOKED);
+  });
   sessions.enter(record);
   try {
     return await pump(reader, outgoing, draining);
   } finally {
     sessions.leave(record);
+    unsubscribe();
   }
+}
+
+/** Whether something still holds: that it can no longer be asked is a no. */
+function holds(check: () => boolean): boolean {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}
+
+/** The session that a stream asks for by its spec. @throws Failure ROLE_MISSING, TARGET_DENIED */
+export async function ownSession(
+  { policies }: SampleContext,
+  caller: Caller,
+  spec: SessionSpec,
+  stream: StreamLifetime,
+): Promise<NewSession> {
+  const authority = policies.require("operator", caller, "a session of one's own");
+  const grant = await grantOf(spec, authority, caller.owner, "spec");
+  return { spec, grant, owner: caller.owner, displayName: "", labels: {}, stream };
 }
 
 /** A stream for which the request names no session and brings no spec. */

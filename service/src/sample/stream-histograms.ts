@@ -4,24 +4,25 @@ import { requireNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { Outgoing } from "../rpc/outgoing.js";
 import type { Caller } from "../rpc/caller.js";
+import { seeSession } from "../session/access.js";
 import type { SessionRecord } from "../session/record.js";
 import type { SampleContext } from "./context.js";
-import { follow, noSource, readable } from "./source.js";
+import { follow, noSource, ownSession, readable } from "./source.js";
 
 /** Histograms of a session, interval by interval; with a spec, of one that ends with the stream. Requests and answers are bytes throughout. */
 export function streamHistograms(context: SampleContext) {
-  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, { owner }: Caller): Promise<void> => {
+  return async (bytes: Buffer, outgoing: Outgoing<Buffer>, caller: Caller): Promise<void> => {
     const { source, nodes } = decodeRequest(StreamHistogramsRequest, bytes);
     requireNode(nodes, context, "nodes");
     switch (source?.$case) {
       case "session": {
-        const record = context.sessions.get(source.value, "session");
-        await follow(context, record, openReader(context, record, bytes), outgoing);
+        const { record } = seeSession(context, caller, source.value, "session");
+        await follow(context, caller, record, openReader(context, record, bytes), outgoing);
         return;
       }
       case "spec":
         requireNode(source.value.nodeSelector, context, "spec.node_selector");
-        return streamOwn(context, { spec: source.value, owner }, bytes, outgoing);
+        return streamOwn(context, source.value, caller, bytes, outgoing);
       case undefined:
         throw noSource();
     }
@@ -30,15 +31,17 @@ export function streamHistograms(context: SampleContext) {
 
 async function streamOwn(
   context: SampleContext,
-  session: { spec: SessionSpec; owner: string },
+  spec: SessionSpec,
+  caller: Caller,
   bytes: Buffer,
   outgoing: Outgoing<Buffer>,
 ): Promise<void> {
   const { collector, sessions } = context;
+  const session = await ownSession(context, caller, spec, { lingerMs: 0 });
   collector.checkHistogramReader(bytes);
-  const record = await sessions.create({ ...session, displayName: "", labels: {}, stream: { lingerMs: 0 } });
+  const record = await sessions.create(session);
   try {
-    await follow(context, record, openReader(context, record, bytes), outgoing);
+    await follow(context, caller, record, openReader(context, record, bytes), outgoing);
   } finally {
     await sessions.remove(record, StopReason.STREAM_CLOSED);
   }

@@ -6,6 +6,8 @@ import { authenticating } from "../auth/interceptor.js";
 import { formatAddress } from "../config/listen.js";
 import type { Config } from "../config/schema.js";
 import { Health, ServingStatus } from "../health/health.js";
+import type { Caller } from "../rpc/caller.js";
+import { Policies } from "../auth/policy/policies.js";
 import type { Logger } from "../log/logger.js";
 import { StreamCount } from "../rpc/context.js";
 import { Sessions } from "../session/sessions.js";
@@ -34,16 +36,30 @@ export class GrpcServer {
   readonly #config: Config;
   readonly #collector: Collector;
   readonly #log: Logger;
+  readonly #policies: Policies;
   readonly #sessions: Sessions;
 
-  /** @param peerUid who is at the other end of a unix socket */
-  constructor(config: Config, collector: Collector, log: Logger, peerUid: (descriptor: number) => number | null) {
-    const door = authenticating({ connectionOf: (call) => this.#connections.of(call), log });
+  /**
+   * @param peerUid who is at the other end of a unix socket
+   * @param policies who may do what
+   */
+  constructor(
+    config: Config,
+    collector: Collector,
+    log: Logger,
+    peerUid: (descriptor: number) => number | null,
+    policies = new Policies(),
+  ) {
+    const admit = (caller: Caller): void => {
+      policies.admit(caller);
+    };
+    const door = authenticating({ connectionOf: (call) => this.#connections.of(call), admit, log });
     this.#server = new Server({ ...serverOptions, interceptors: [door] });
     answerUnknownMethods(this.#server);
     this.#connections = new Connections(this.#server, peerUid);
     this.#config = config;
     this.#collector = collector;
+    this.#policies = policies;
     this.#log = log;
     // Every open stream listens; how many these are is bounded elsewhere.
     setMaxListeners(0, this.#draining.signal);
@@ -65,6 +81,7 @@ export class GrpcServer {
     await addServices(this.#server, {
       collector: this.#collector,
       sessions: this.#sessions,
+      policies: this.#policies,
       streams: new StreamCount(maxStreams),
       health: this.#health,
       draining: this.#draining.signal,

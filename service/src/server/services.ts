@@ -2,6 +2,7 @@ import type { Server } from "@grpc/grpc-js";
 import { NodeServiceService, SessionServiceService } from "@latscope/proto";
 import { readDescriptorSet } from "@latscope/proto/descriptors";
 import type { Collector } from "../addon/types.js";
+import type { Policies } from "../auth/policy/policies.js";
 import type { Health } from "../health/health.js";
 import { healthDefinition, healthService } from "../health/service.js";
 import type { Logger } from "../log/logger.js";
@@ -28,6 +29,7 @@ export interface ServiceParts extends ThisNode {
   collector: Collector;
   sessions: Sessions;
   streams: StreamCount;
+  policies: Policies;
   health: Health;
   draining: AbortSignal;
   log: Logger;

@@ -3,8 +3,11 @@ import { expect, it, vi } from "vitest";
 import { SessionFeed } from "./feed.js";
 import { SessionRecord } from "./record.js";
 
+const spec = SessionSpec.fromPartial({});
+const scope = { principal: "me", targets: undefined, redaction: undefined };
+const facts = { owner: "me", measures: spec };
 const record = (id: string): SessionRecord =>
-  new SessionRecord(id, { owner: "", displayName: "", labels: {}, spec: SessionSpec.fromPartial({}) });
+  new SessionRecord(id, { owner: "me", displayName: "", labels: {}, spec, grant: { spec, scope } });
 
 it("keeps the latest change of each name, in order", () => {
   const feed = new SessionFeed();
@@ -12,10 +15,10 @@ it("keeps the latest change of each name, in order", () => {
   feed.changed(a);
   feed.changed(b);
   feed.changed(a);
-  feed.deleted("sessions/b");
+  feed.deleted(b);
   expect(feed.since(0)).toEqual([
-    { name: "sessions/a", version: 3, record: a },
-    { name: "sessions/b", version: 4, record: undefined },
+    { name: "sessions/a", version: 3, record: a, facts },
+    { name: "sessions/b", version: 4, record: undefined, facts },
   ]);
   expect(feed.since(3).map(({ name }) => name)).toEqual(["sessions/b"]);
 });
@@ -32,12 +35,12 @@ it("tells its listeners until they leave", () => {
 
 it("resumes from its own tokens only, and not from before what it forgot", () => {
   const feed = new SessionFeed();
-  expect(feed.versionOf(feed.tokenAt(7))).toBe(7);
-  expect(() => feed.versionOf("nonsense")).toThrow("resume_token");
-  expect(() => feed.versionOf(new SessionFeed().tokenAt(0))).toThrow(
-    expect.objectContaining({ reason: "RESUME_TOKEN_EXPIRED" }),
-  );
-  for (let index = 0; index <= 10_000; index += 1) feed.deleted(`sessions/s${index}`);
-  expect(() => feed.versionOf(feed.tokenAt(0))).toThrow(expect.objectContaining({ reason: "RESUME_TOKEN_EXPIRED" }));
+  expect(feed.versionOf(feed.tokenAt(7, "me"), "me")).toBe(7);
+  expect(() => feed.versionOf("nonsense", "me")).toThrow("resume_token");
+  const expired = expect.objectContaining({ reason: "RESUME_TOKEN_EXPIRED" }) as Error;
+  expect(() => feed.versionOf(new SessionFeed().tokenAt(0, "me"), "me")).toThrow(expired);
+  expect(() => feed.versionOf(feed.tokenAt(7, "another"), "me")).toThrow(expired);
+  for (let index = 0; index <= 10_000; index += 1) feed.deleted(record(`s${index}`));
+  expect(() => feed.versionOf(feed.tokenAt(0, "me"), "me")).toThrow(expired);
   expect(feed.since(0)).toHaveLength(10_000);
 });

@@ -1,4 +1,5 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import type { SessionFacts } from "../auth/policy/session.js";
 import { Failure } from "../failure/failure.js";
 import type { SessionRecord } from "./record.js";
 
@@ -10,6 +11,8 @@ export interface SessionChanged {
   name: string;
   version: number;
   record: SessionRecord | undefined;
+  /** As it is, or as it was at last. */
+  facts: SessionFacts;
 }
 
 /**
@@ -26,11 +29,11 @@ export class SessionFeed {
   #forgotten = 0;
 
   changed(record: SessionRecord): void {
-    this.#put(record.name, record);
+    this.#put(record, record);
   }
 
-  deleted(name: string): void {
-    this.#deleted.push(this.#put(name, undefined));
+  deleted(record: SessionRecord): void {
+    this.#deleted.push(this.#put(record, undefined));
     if (this.#deleted.length <= maxDeletions) return;
     const oldest = this.#deleted.shift();
     if (oldest === undefined) return;
@@ -50,16 +53,17 @@ export class SessionFeed {
     return () => this.#listeners.delete(listener);
   }
 
-  tokenAt(version: number): string {
-    return `${this.#epoch}.${version}`;
+  /** @param seer who sees what: nobody resumes where others, or other rights, left off */
+  tokenAt(version: number, seer: string): string {
+    return `${this.#epoch}.${version}.${markOf(seer)}`;
   }
 
-  /** @throws Failure RESUME_TOKEN_INVALID, or RESUME_TOKEN_EXPIRED for one of an earlier run or too long ago */
-  versionOf(token: string): number {
-    const [, epoch, digits] = /^([\w-]{8})\.(\d{1,15})$/.exec(token) ?? [];
+  /** @throws Failure RESUME_TOKEN_INVALID, or RESUME_TOKEN_EXPIRED for one of an earlier run, too long ago or for who saw otherwise */
+  versionOf(token: string, seer: string): number {
+    const [, epoch, digits, mark] = /^([\w-]{8})\.(\d{1,15})\.([\w-]{8})$/.exec(token) ?? [];
     if (epoch === undefined) throw Failure.field("RESUME_TOKEN_INVALID", "resume_token", "is not from a bookmark");
     const version = Number(digits);
-    if (epoch !== this.#epoch || version < this.#forgotten) {
+    if (epoch !== this.#epoch || version < this.#forgotten || mark !== markOf(seer)) {
       throw Failure.of(
         "RESUME_TOKEN_EXPIRED",
         "resume_token: what changed since is no longer known; watch again without it",
@@ -68,12 +72,16 @@ export class SessionFeed {
     return version;
   }
 
-  #put(name: string, record: SessionRecord | undefined): SessionChanged {
+  #put({ name, owner, measures }: SessionRecord, record: SessionRecord | undefined): SessionChanged {
     this.#version += 1;
-    const change = { name, version: this.#version, record };
+    const change = { name, version: this.#version, record, facts: { owner, measures } };
     this.#latest.delete(name);
     this.#latest.set(name, change);
     for (const listener of this.#listeners) listener();
     return change;
   }
+}
+
+function markOf(seer: string): string {
+  return createHash("sha256").update(seer).digest("base64url").slice(0, 8);
 }

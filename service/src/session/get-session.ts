@@ -1,11 +1,16 @@
 import { SessionView, type GetSessionRequest, type GetSessionResponse } from "@latscope/proto";
+import type { Caller } from "../rpc/caller.js";
 import { checkEnum } from "../rpc/enum.js";
+import { seeSession } from "./access.js";
 import type { SessionContext } from "./context.js";
 
 /** One session with its statistics of this moment. */
-export function getSession({ sessions }: SessionContext) {
-  return async ({ name, view }: GetSessionRequest): Promise<GetSessionResponse> => {
+export function getSession(context: SessionContext) {
+  return async ({ name, view }: GetSessionRequest, caller: Caller): Promise<GetSessionResponse> => {
     checkEnum(SessionView, view, "view");
-    return { session: await sessions.get(name, "name").withStats(view) };
+    // What the kernel runs says more of the host than of the session.
+    if (view === SessionView.FULL) context.policies.require("admin", caller, "SESSION_VIEW_FULL");
+    const { record } = seeSession(context, caller, name, "name");
+    return { session: await record.withStats(view) };
   };
 }

@@ -8,6 +8,7 @@ import {
   type Limits,
   type ProbeStatus,
 } from "@latscope/proto";
+import type { Grant } from "../auth/policy/grant.js";
 import type { SessionHandle } from "../addon/types.js";
 import { toFailure } from "../failure/answer.js";
 import { etagOf, type ClientFields } from "./etag.js";
@@ -27,6 +28,8 @@ export interface NewSession extends ClientFields {
   id?: string;
   /** Whose it is, as in Session.owner. */
   owner: string;
+  /** What its owner gets of it. */
+  grant: Grant;
   /** Set for a session that lives as long as a stream. */
   stream?: StreamLifetime;
 }
@@ -66,6 +69,11 @@ export class SessionRecord implements ClientFields {
     this.displayName = session.displayName;
     this.labels = session.labels;
     this.spec = session.spec;
+  }
+
+  /** What it measures, for decisions on who may see it. */
+  get measures(): SessionSpec {
+    return this.effectiveSpec ?? this.spec;
   }
 
   get running(): boolean {

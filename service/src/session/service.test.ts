@@ -190,9 +190,10 @@ describe("GetSession", () => {
 
   it("has the bytecode in the full view only", async () => {
     await create({ sessionId: "a" });
+    const root = await server.clientsOf(0);
     const bytecode = async (view: SessionView): Promise<number | undefined> => {
       const { session } = await unary<{ session: Session | undefined }>((done) =>
-        server.sessions.getSession({ name: "sessions/a", view }, done),
+        root.sessions.getSession({ name: "sessions/a", view }, done),
       );
       return session?.stats?.programs[0]?.bytecode.length;
     };

@@ -1,4 +1,5 @@
 import { EndReason, SessionChange, SessionSpec, SessionState, StopReason, stopReasonFromJSON } from "@latscope/proto";
+import type { Grant } from "../auth/policy/grant.js";
 import type { Collector, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
@@ -6,6 +7,7 @@ import { drainingFailure } from "../rpc/context.js";
 import { SessionFeed } from "./feed.js";
 import { checkHistory, type HistoryBounds } from "./history.js";
 import { chooseSessionId, sessionId, sessionName } from "./name.js";
+import { notFound } from "./not-found.js";
 import { SessionRecord, type NewSession } from "./record.js";
 
 /** What sessions need from the service. */
@@ -83,7 +85,7 @@ export class Sessions {
     this.#records.set(id, record);
     this.feed.changed(record);
     try {
-      await record.lock.run(async () => this.#start(record));
+      await record.lock.run(async () => this.#start(record, session.grant));
     } catch (error) {
       record.state = SessionState.FAILED;
       this.#forget(record);
@@ -165,9 +167,9 @@ export class Sessions {
     }
   }
 
-  async #start(record: SessionRecord): Promise<void> {
-    const spec = Buffer.from(SessionSpec.encode(record.spec).finish());
-    const handle = await this.#collector.start(record.id, spec);
+  async #start(record: SessionRecord, { spec }: Grant): Promise<void> {
+    const bytes = Buffer.from(SessionSpec.encode(spec).finish());
+    const handle = await this.#collector.start(record.id, bytes);
     if (this.#closed) {
       handle.close();
       throw drainingFailure();
@@ -229,7 +231,7 @@ export class Sessions {
   #forget(record: SessionRecord): void {
     if (this.#records.get(record.id) !== record) return;
     this.#records.delete(record.id);
-    this.feed.deleted(record.name);
+    this.feed.deleted(record);
   }
 
   #inBackground(work: Promise<void>, record: SessionRecord): void {
@@ -247,8 +249,4 @@ function stopReasonFrom(reason: string): StopReason {
 
 async function delivered(record: SessionRecord): Promise<bigint> {
   return (await record.stats())?.totals?.delivered ?? 0n;
-}
-
-function notFound(name: string): Failure {
-  return Failure.of("SESSION_NOT_FOUND", `${name} does not exist`, { resource: { type: "latscope.v1.Session", name } });
 }

@@ -1,13 +1,15 @@
 import { StopReason, type StopSessionRequest, type StopSessionResponse } from "@latscope/proto";
+import type { Caller } from "../rpc/caller.js";
+import { changeSession } from "./access.js";
 import type { SessionContext } from "./context.js";
 import { checkEtag } from "./etag.js";
 
 /** Detaches; what was collected stays readable until retain runs out. Idempotent. */
-export function stopSession({ sessions }: SessionContext) {
-  return async ({ name, etag }: StopSessionRequest): Promise<StopSessionResponse> => {
-    const record = sessions.get(name, "name");
+export function stopSession(context: SessionContext) {
+  return async ({ name, etag }: StopSessionRequest, caller: Caller): Promise<StopSessionResponse> => {
+    const { record } = changeSession(context, caller, name, "name");
     checkEtag(etag, record);
-    await sessions.stop(record, StopReason.REQUESTED);
+    await context.sessions.stop(record, StopReason.REQUESTED);
     return { session: await record.withStats() };
   };
 }

@@ -1,16 +1,20 @@
 import { SessionSpec, type UpdateSessionRequest, type UpdateSessionResponse } from "@latscope/proto";
+import { grantOf } from "../auth/policy/grant.js";
 import { Failure } from "../failure/failure.js";
 import { inSession } from "../failure/from-addon.js";
+import type { Caller } from "../rpc/caller.js";
 import type { SessionContext } from "./context.js";
+import { changeSession } from "./access.js";
 import { checkEtag } from "./etag.js";
 import { checkDisplayName, checkLabels } from "./labels.js";
 import { applyMask, touchesSpec } from "./update-mask.js";
 
 /** Turns the live knobs of a session, without a gap in what it measures. */
-export function updateSession({ sessions }: SessionContext) {
-  return async ({ session, updateMask }: UpdateSessionRequest): Promise<UpdateSessionResponse> => {
+export function updateSession(context: SessionContext) {
+  const { sessions } = context;
+  return async ({ session, updateMask }: UpdateSessionRequest, caller: Caller): Promise<UpdateSessionResponse> => {
     if (session === undefined) throw Failure.field("FIELD_REQUIRED", "session", "is needed, with its name");
-    const record = sessions.get(session.name, "session.name");
+    const { record, authority } = changeSession(context, caller, session.name, "session.name");
     const paths = updateMask ?? [];
     await record.lock.run(async () => {
       checkEtag(session.etag, record);
@@ -20,8 +24,9 @@ export function updateSession({ sessions }: SessionContext) {
       if (touchesSpec(paths)) {
         if (!record.running || record.handle === undefined) throw stopped(record.name);
         sessions.checkHistory(next.spec, record);
-        const spec = Buffer.from(SessionSpec.encode(next.spec).finish());
-        record.effectiveSpec = SessionSpec.decode(await inSession(record.handle.update(spec)));
+        const { spec } = await grantOf(next.spec, authority, record.owner, "session.spec");
+        const bytes = Buffer.from(SessionSpec.encode(spec).finish());
+        record.effectiveSpec = SessionSpec.decode(await inSession(record.handle.update(bytes)));
       }
       record.displayName = next.displayName;
       record.labels = next.labels;

@@ -36,12 +36,13 @@ export function addSessions(parent: Command, program: Program): void {
 
 function addGet(sessions: Command, program: Program): void {
   const get = sessions.command("get").argument("<name>").description("show a session");
-  addAddressFlag(get.option("--json", "as one JSON object, whole, integers exact"));
-  get.action((name: string, { json }: JsonFlag) =>
+  get.option("--json", "as one JSON object, integers exact");
+  addAddressFlag(get.option("--full", "as one JSON object, with the instructions of its programs; for admins"));
+  get.action((name: string, { json, full }: JsonFlag & { full?: boolean }) =>
     withConnection(get, program, async ({ sessions: client }) => {
-      const request = { name: sessionName(name), view: json === true ? SessionView.FULL : SessionView.BASIC };
+      const request = { name: sessionName(name), view: full === true ? SessionView.FULL : SessionView.BASIC };
       const { session } = await call<GetSessionResponse>((done) => client.getSession(request, done));
-      return print(session, program, json);
+      return print(session, program, json === true || full === true);
     }),
   );
 }
