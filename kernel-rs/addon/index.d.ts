@@ -114,6 +114,8 @@ export declare class ReaderHandle {
   next(): Promise<Buffer | null>
   /** Makes the next message an End with this `EndReason`. */
   end(reason: number): void
+  /** Samples that it has sent so far, without the other totals. */
+  get delivered(): number
   /** `Totals` of this reader. */
   totals(): Buffer
   /** A pending `next` resolves to null at once. Idempotent. */
@@ -144,8 +146,26 @@ export declare class SessionHandle {
   update(spec: Buffer): Promise<Buffer>
   /** The next `SessionChange`; null once closed. */
   changes(): Promise<Buffer | null>
-  /** Detaches; the log stays readable. `reason` is the `EndReason` for its readers. Idempotent. */
-  stop(reason: number): Promise<void>
+  /**
+   * At most so many individual samples a second and CPU from now on, whatever was or will be asked for; null takes that back.
+   * Readers hear of it as a change, with this reason. Returns the effective `SessionSpec`.
+   *
+   * # Errors
+   * What the kernel answers; what held before stays in force then. `CLOSED`, also once it is stopped.
+   */
+  thin(samplesPerSecond: number | undefined | null, reason: string): Promise<Buffer>
+  /**
+   * The maps that serve it; other sessions may use them too.
+   *
+   * # Errors
+   * `CLOSED`.
+   */
+  maps(): Promise<Array<MapMemory>>
+  /**
+   * Detaches; the log stays readable. `reason` is the `EndReason` for its readers, `why` what the change that they hear of
+   * says. Idempotent.
+   */
+  stop(reason: number, why?: string | undefined | null): Promise<void>
   /**
    * A reader for a `StreamSamplesRequest`.
    *
@@ -197,6 +217,13 @@ export interface CollectorOptions {
   packetFlows?: number
 }
 
+/** A map of the kernel. */
+export interface MapMemory {
+  id: number
+  /** Of kernel memory. */
+  bytes: number
+}
+
 /**
  * The user id of the process that connected to a unix socket (`SO_PEERCRED`), as the kernel noted it then; null for a
  * descriptor that is no such socket.
@@ -210,3 +237,11 @@ export interface ReaderHeader {
   /** `sessions/{id}`. */
   session: string
 }
+
+/**
+ * Sends an entry, fields as `NAME=value` a line each, to the journal's socket; never waits.
+ *
+ * # Errors
+ * `INTERNAL` with what the kernel says: nobody listens there, or the journal is behind. The entry was not taken then.
+ */
+export declare function sendToJournal(socket: string, entry: Buffer): void

@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
 
 /** Native addons are loaded by `require` alone. */
-export const { Capture, Collector, HistogramReaderHandle, ReaderHandle, SessionHandle, peerUid } = createRequire(
-  import.meta.url,
-)("./latscope.node");
+export const { Capture, Collector, HistogramReaderHandle, ReaderHandle, SessionHandle, peerUid, sendToJournal } =
+  createRequire(import.meta.url)("./latscope.node");

@@ -1,6 +1,8 @@
 import { NodeCapabilities } from "@latscope/proto";
 import { AddonError, loadAddon } from "./addon/open.js";
 import type { Collector } from "./addon/types.js";
+import type { Audit } from "./audit/audit.js";
+import { openAudit } from "./audit/open.js";
 import { boundsOf } from "./config/bounds.js";
 import type { Config } from "./config/schema.js";
 import { toFailure } from "./failure/answer.js";
@@ -19,10 +21,12 @@ class NothingToMeasureError extends Error {
 export async function serve(config: Config): Promise<number> {
   const log = await createLogger(config.logLevel);
   let collector: Collector | undefined;
+  let audit: Audit | undefined;
   try {
     const addon = await loadAddon();
     collector = addon.Collector.open({ node: `nodes/${config.node}`, ...boundsOf(config) });
-    const server = new GrpcServer(config, collector, log, addon.peerUid);
+    audit = await openAudit(config, log, addon.sendToJournal);
+    const server = new GrpcServer(config, collector, log, addon.peerUid, { audit });
     announceHost(usable(NodeCapabilities.decode(await collector.capabilities())));
     announceReady(await server.start(), log);
     const signal = await nextSignal();
@@ -38,6 +42,7 @@ export async function serve(config: Config): Promise<number> {
     return 1;
   } finally {
     collector?.close();
+    await audit?.close();
   }
 }
 

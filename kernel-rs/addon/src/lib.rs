@@ -13,6 +13,7 @@ mod capture;
 mod collector;
 mod failure;
 mod histogram;
+pub mod journal;
 pub mod peer;
 mod reader;
 mod runtime;

@@ -41,6 +41,13 @@ impl ReaderHandle {
         self.inner.end(end_reason(reason));
     }
 
+    /// Samples that it has sent so far, without the other totals.
+    #[napi(getter)]
+    #[must_use]
+    pub fn delivered(&self) -> i64 {
+        self.inner.delivered().try_into().unwrap_or(i64::MAX)
+    }
+
     /// `Totals` of this reader.
     #[napi]
     #[must_use]

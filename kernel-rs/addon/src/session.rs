@@ -32,6 +32,14 @@ pub struct ReaderHeader {
     pub session: String,
 }
 
+/// A map of the kernel.
+#[napi(object)]
+pub struct MapMemory {
+    pub id: u32,
+    /// Of kernel memory.
+    pub bytes: i64,
+}
+
 /// One attached session.
 #[napi]
 pub struct SessionHandle {
@@ -114,12 +122,48 @@ impl SessionHandle {
             .map(|it| it.encode_to_vec().into())))
     }
 
-    /// Detaches; the log stays readable. `reason` is the `EndReason` for its readers. Idempotent.
-    #[napi(ts_return_type = "Promise<void>")]
-    pub async fn stop(&self, reason: i32) -> Answer<()> {
+    /// At most so many individual samples a second and CPU from now on, whatever was or will be asked for; null takes that back.
+    /// Readers hear of it as a change, with this reason. Returns the effective `SessionSpec`.
+    ///
+    /// # Errors
+    /// What the kernel answers; what held before stays in force then. `CLOSED`, also once it is stopped.
+    #[napi(ts_return_type = "Promise<Buffer>")]
+    pub async fn thin(&self, samples_per_second: Option<u32>, reason: String) -> Answer<Buffer> {
         let inner = self.inner.clone();
         blocking(move || {
-            inner.stop(end_reason(reason));
+            let spec = inner.thin(samples_per_second, &reason)?;
+            Ok(spec.encode_to_vec().into())
+        })
+        .await
+    }
+
+    /// The maps that serve it; other sessions may use them too.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    #[napi(ts_return_type = "Promise<Array<MapMemory>>")]
+    pub async fn maps(&self) -> Answer<Vec<MapMemory>> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let maps = inner.maps()?.into_iter();
+            Ok(maps
+                .map(|(id, bytes)| MapMemory {
+                    id,
+                    bytes: bytes.try_into().unwrap_or(i64::MAX),
+                })
+                .collect())
+        })
+        .await
+    }
+
+    /// Detaches; the log stays readable. `reason` is the `EndReason` for its readers, `why` what the change that they hear of
+    /// says. Idempotent.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub async fn stop(&self, reason: i32, why: Option<String>) -> Answer<()> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let reason = end_reason(reason);
+            inner.stop_because(reason, why.as_deref().unwrap_or(reason.as_str_name()));
             Ok(())
         })
         .await

@@ -46,29 +46,56 @@ pub(crate) fn stats(own: Own<'_>, info: ProgramInfo) -> ProgramStats {
 /// `None` for a program that is not ours, and without `CAP_BPF`.
 pub(crate) fn bytecode(id: u32) -> Option<Vec<u8>> {
     let fd = footprint::program(id)?.fd;
-    let length = info(fd, id, &mut [])?;
-    let mut bytes = vec![0; length as usize];
-    let written = info(fd, id, &mut bytes)?;
+    let length = info(fd, id, ProgInfo::default())?.xlated_len;
+    let mut bytes = vec![0_u8; length as usize];
+    let asked = ProgInfo {
+        xlated_len: length,
+        xlated: bytes.as_mut_ptr() as u64,
+        ..ProgInfo::default()
+    };
+    let written = info(fd, id, asked)?.xlated_len;
     bytes.truncate(written as usize);
     Some(bytes).filter(|it| !it.is_empty())
 }
 
-/// Length of the translated instructions, which are copied into `bytes` as far as it goes.
-fn info(fd: RawFd, id: u32, bytes: &mut [u8]) -> Option<u32> {
-    const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+/// The maps that one of our programs uses, by id; none for a program that is not ours.
+pub(crate) fn map_ids(id: u32) -> Vec<u32> {
+    let ids = || {
+        let fd = footprint::program(id)?.fd;
+        let count = info(fd, id, ProgInfo::default())?.nr_map_ids;
+        let mut ids = vec![0_u32; count as usize];
+        let asked = ProgInfo {
+            nr_map_ids: count,
+            map_ids: ids.as_mut_ptr() as u64,
+            ..ProgInfo::default()
+        };
+        let written = info(fd, id, asked)?.nr_map_ids;
+        ids.truncate(written as usize);
+        Some(ids)
+    };
+    ids().unwrap_or_default()
+}
 
-    /// The beginning of `struct bpf_prog_info`; the kernel takes and gives as much of it as it is told.
-    #[repr(C)]
-    #[derive(Default)]
-    struct ProgInfo {
-        kind: u32,
-        id: u32,
-        tag: [u8; 8],
-        jited_len: u32,
-        xlated_len: u32,
-        jited: u64,
-        xlated: u64,
-    }
+/// The beginning of `struct bpf_prog_info`; the kernel takes and gives as much of it as it is told.
+#[repr(C)]
+#[derive(Default)]
+struct ProgInfo {
+    kind: u32,
+    id: u32,
+    tag: [u8; 8],
+    jited_len: u32,
+    xlated_len: u32,
+    jited: u64,
+    xlated: u64,
+    load_time: u64,
+    created_by_uid: u32,
+    nr_map_ids: u32,
+    map_ids: u64,
+}
+
+/// What the kernel tells of a program; it fills the buffers that `info` points to, as far as they go.
+fn info(fd: RawFd, id: u32, mut info: ProgInfo) -> Option<ProgInfo> {
+    const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 
     #[repr(C)]
     struct Attribute {
@@ -77,21 +104,13 @@ fn info(fd: RawFd, id: u32, bytes: &mut [u8]) -> Option<u32> {
         info: u64,
     }
 
-    let mut info = ProgInfo {
-        xlated_len: bytes.len().try_into().ok()?,
-        xlated: if bytes.is_empty() {
-            0
-        } else {
-            bytes.as_mut_ptr() as u64
-        },
-        ..ProgInfo::default()
-    };
     let mut attribute = Attribute {
         fd: fd.try_into().ok()?,
         info_len: size_of::<ProgInfo>() as u32,
         info: (&raw mut info) as u64,
     };
-    // SAFETY: the kernel writes at most `info_len` bytes to `info` and `xlated_len` to `xlated`, both alive until it returns.
+    // SAFETY: the kernel writes at most `info_len` bytes to `info`, and to the buffers in it no more than the lengths beside
+    // them say; callers keep those alive until it returns.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -101,5 +120,5 @@ fn info(fd: RawFd, id: u32, bytes: &mut [u8]) -> Option<u32> {
         )
     };
     // The descriptor may have been closed meanwhile, and be another object's.
-    (result == 0 && info.id == id).then_some(info.xlated_len)
+    (result == 0 && info.id == id).then_some(info)
 }

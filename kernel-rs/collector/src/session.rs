@@ -1,6 +1,7 @@
 //! A tracing session: what engines attached for it, its log, its readers.
 
 use std::{
+    collections::HashMap,
     hash::{BuildHasher as _, RandomState},
     sync::{
         Arc,
@@ -15,6 +16,7 @@ use crate::{
     books,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
+    footprint,
     histogram::{
         Histogram,
         counts::Counts,
@@ -46,7 +48,12 @@ pub struct Session {
 }
 
 struct Inner {
+    /// As the client asked.
+    asked: Checked,
+    /// In force: the same, thinned.
     spec: Checked,
+    /// Individual samples a second and CPU that the host grants at the moment.
+    thinned: Option<u32>,
     attachments: Vec<Box<dyn Attachment>>,
     /// Probes whose engine could not attach.
     unattached: Vec<ProbeStatus>,
@@ -62,6 +69,28 @@ impl Inner {
             all.extend(attachment.histograms()?);
         }
         Ok(all)
+    }
+
+    /// Brings a spec into force; where that fails the old one stays.
+    fn apply(&mut self, spec: Checked) -> Result<(), Failure> {
+        if self.stopped {
+            return Err(Failure::new(Reason::Closed, "the session is stopped"));
+        }
+        let Self {
+            attachments,
+            spec: old,
+            ..
+        } = self;
+        for at in 0..attachments.len() {
+            if let Err(failure) = attachments[at].update(&spec.compiled) {
+                for attachment in &mut attachments[..at] {
+                    attachment.update(&old.compiled)?;
+                }
+                return Err(failure);
+            }
+        }
+        *old = spec;
+        Ok(())
     }
 }
 
@@ -126,7 +155,9 @@ impl Session {
             epoch: RandomState::new().hash_one(0),
             opened_at: Instant::now(),
             inner: Mutex::new(Inner {
+                asked: spec.clone(),
                 spec,
+                thinned: None,
                 attachments,
                 unattached,
                 statistics,
@@ -266,6 +297,19 @@ impl Session {
         })
     }
 
+    /// The maps that serve it, each with the bytes of kernel memory that it takes. Other sessions may use them too.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn maps(&self) -> Result<HashMap<u32, u64>, Failure> {
+        let programs = self.stats()?.programs;
+        let all = footprint::objects().maps;
+        let ids = programs
+            .iter()
+            .flat_map(|it| program::map_ids(it.program_id));
+        Ok(ids.filter_map(|id| Some((id, *all.get(&id)?))).collect())
+    }
+
     /// As [`Session::stats`], with the programs' bytecode.
     ///
     /// # Errors
@@ -286,27 +330,35 @@ impl Session {
     pub fn update(&self, spec: &SessionSpec) -> Result<SessionSpec, Failure> {
         self.check_open()?;
         let mut inner = self.inner.lock();
-        let spec = spec::check_within(spec, inner.spec.bounds)?;
-        if inner.stopped {
-            return Err(Failure::new(Reason::Closed, "the session is stopped"));
-        }
-        spec.check_update_of(&inner.spec.compiled)?;
-        let Inner {
-            attachments,
-            spec: old,
-            ..
-        } = &mut *inner;
-        for at in 0..attachments.len() {
-            if let Err(failure) = attachments[at].update(&spec.compiled) {
-                for attachment in &mut attachments[..at] {
-                    attachment.update(&old.compiled)?;
-                }
-                return Err(failure);
-            }
-        }
-        self.log.set_limits(&spec.compiled.limits);
-        *old = spec;
-        Ok(old.effective.clone())
+        let asked = spec::check_within(spec, inner.spec.bounds)?;
+        asked.check_update_of(&inner.spec.compiled)?;
+        let thinned = asked.clone().thinned(inner.thinned);
+        inner.apply(thinned)?;
+        self.log.set_limits(&asked.compiled.limits);
+        inner.asked = asked;
+        Ok(inner.spec.effective.clone())
+    }
+
+    /// Grants at most so many individual samples a second and CPU from now on, whatever was or will be asked for; `None` takes
+    /// that back. Readers hear of it as a change, with this reason. Returns the spec in force.
+    ///
+    /// # Errors
+    /// Those of the engines; what held before stays in force then. `CLOSED`, also once it is stopped.
+    pub fn thin(
+        &self,
+        samples_per_second: Option<u32>,
+        reason: &str,
+    ) -> Result<SessionSpec, Failure> {
+        self.check_open()?;
+        let mut inner = self.inner.lock();
+        let thinned = inner.asked.clone().thinned(samples_per_second);
+        inner.apply(thinned)?;
+        inner.thinned = samples_per_second;
+        let effective = inner.spec.effective.clone();
+        drop(inner);
+        let (_, state, _) = self.probes();
+        self.log.change(state, reason);
+        Ok(effective)
     }
 
     /// Waits for the next change of state; `None` once the session is closed.
@@ -326,6 +378,11 @@ impl Session {
 
     /// Detaches. Readers read what there is, then hear `reason`; the log stays readable. Idempotent.
     pub fn stop(&self, reason: EndReason) {
+        self.stop_because(reason, reason.as_str_name());
+    }
+
+    /// As [`Session::stop`]; the change that readers hear of says why.
+    pub fn stop_because(&self, reason: EndReason, why: &str) {
         let mut inner = self.inner.lock();
         if std::mem::replace(&mut inner.stopped, true) {
             return;
@@ -342,7 +399,7 @@ impl Session {
         } else {
             SessionState::Stopped
         };
-        self.log.change(state, reason.as_str_name());
+        self.log.change(state, why);
         self.log.end(reason);
     }
 

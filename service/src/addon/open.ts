@@ -5,6 +5,8 @@ export interface Addon {
   Collector: { open(options: CollectorOptions): Collector };
   /** The user at the other end of a unix socket; null for a descriptor that is no such socket. */
   peerUid: (descriptor: number) => number | null;
+  /** Sends an entry in the systemd journal's native form; throws where it cannot be delivered at once. */
+  sendToJournal: (socket: string, entry: Buffer) => void;
 }
 
 /** The native addon cannot be loaded; the message says why, for a person. */

@@ -51,8 +51,15 @@ export interface SessionHandle {
   update(spec: Buffer): Promise<Buffer>;
   /** The next SessionChange that the collector itself decided on; null once closed. */
   changes(): Promise<Buffer | null>;
-  /** Detaches; the log stays readable. @param reason the EndReason for its readers. Idempotent. */
-  stop(reason: number): Promise<void>;
+  /**
+   * At most so many individual samples a second and CPU from now on, whatever was or will be asked for; null takes that back.
+   * Readers hear of it as a change, with this reason. @returns the effective SessionSpec.
+   */
+  thin(samplesPerSecond: number | null, reason: string): Promise<Buffer>;
+  /** The maps that serve it; other sessions may use them too. */
+  maps(): Promise<MapMemory[]>;
+  /** Detaches; the log stays readable. @param reason the EndReason for its readers @param why what the change that they hear of says. Idempotent. */
+  stop(reason: number, why?: string): Promise<void>;
   /** @param request StreamSamplesRequest */
   reader(request: Buffer, header: ReaderHeader): ReaderHandle;
   /** @param request StreamHistogramsRequest */
@@ -61,6 +68,13 @@ export interface SessionHandle {
   snapshot(request: Buffer, node: string): Promise<Buffer>;
   /** Frees the log; readers get End. Idempotent. */
   close(): void;
+}
+
+/** A map of the kernel. */
+export interface MapMemory {
+  id: number;
+  /** Of kernel memory. */
+  bytes: number;
 }
 
 /** The names that every message of a reader carries. */
@@ -74,6 +88,8 @@ export type HistogramReaderHandle = ReaderHandle;
 
 /** One reader of a session's log. */
 export interface ReaderHandle {
+  /** Individual samples that it has sent so far; readers of histograms send none, and do not say so. */
+  readonly delivered?: number;
   /** One encoded StreamSamplesResponse, or null after End. At most one call under way. */
   next(): Promise<Buffer | null>;
   /** Makes the next message an End with this EndReason. */

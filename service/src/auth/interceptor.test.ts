@@ -7,6 +7,7 @@ import {
 } from "@latscope/proto/grpc/health";
 import { once } from "node:events";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { noAudit } from "../audit/audit.js";
 import type { Logger } from "../log/logger.js";
 import { callerOf, type Caller } from "../rpc/caller.js";
 import { identity } from "../rpc/identity.js";
@@ -30,7 +31,9 @@ beforeEach(async () => {
   debug.mockClear();
   const log = { debug, warn: vi.fn(), error: vi.fn() } as unknown as Logger;
   const admit = (): void => undefined;
-  server = new Server({ interceptors: [authenticating({ connectionOf: () => connection, admit, log })] });
+  server = new Server({
+    interceptors: [authenticating({ connectionOf: () => connection, admit, log, audit: noAudit })],
+  });
   answerUnknownMethods(server);
   const service: HealthServer = {
     check: (call, done) => {

@@ -4,6 +4,7 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from "@grpc/grpc-js";
+import type { Audit } from "../audit/audit.js";
 import { answerTo } from "../failure/answer.js";
 import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
@@ -18,21 +19,24 @@ export interface Door {
   /** Whether somebody may make the call at all. @throws Failure when not */
   admit: (caller: Caller) => void;
   log: Logger;
+  audit: Audit;
 }
 
 /**
  * Finds out who makes a call before anything of it but its headers is taken: whoever cannot be told gets UNAUTHENTICATED, whatever
  * method it asked for.
  */
-export function authenticating({ connectionOf, admit, log }: Door): ServerInterceptor {
-  return ({ path: method }, call) => {
+export function authenticating({ connectionOf, admit, log, audit }: Door): ServerInterceptor {
+  return ({ path: method, requestStream, responseStream }, call) => {
     const connection = connectionOf(call);
     const record: CallRecord = { method, peer: connection?.peer ?? "", startedAt: Date.now() };
     const end = (status: number): void => {
       if (record.status !== undefined) return;
       Object.assign(record, { status, durationMs: Date.now() - record.startedAt });
       log.debug(record, "call ended");
+      audit.ended(record);
     };
+    let opens = responseStream && !requestStream;
     return new ServerInterceptingCall(call, {
       start: (next) => {
         next({
@@ -56,6 +60,11 @@ export function authenticating({ connectionOf, admit, log }: Door): ServerInterc
             end(codes.CANCELLED);
           },
         });
+      },
+      sendMessage: (message, next) => {
+        if (opens) audit.opened(record);
+        opens = false;
+        next(message);
       },
       sendStatus: (status, next) => {
         end(status.code);

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { ConfigError, flagOf, isList, loadConfig, optionNames, variableOf, type RawConfig } from "./load.js";
-import { options, type OptionMeta, type OptionName } from "./schema.js";
+import type { OptionMeta } from "./option.js";
+import { options, type OptionName } from "./schema.js";
 
 /** The command `serve`: runs the service until a signal ends it. Its flags and help come from the schema. */
 export function serveCommand(): Command {

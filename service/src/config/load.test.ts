@@ -33,6 +33,11 @@ describe("loadConfig", () => {
       maxSamplesPerSecond: 0,
       packetFlows: 16_384,
       programStats: "on",
+      overheadCpu: 0.02,
+      overheadMemory: 64 * 2 ** 20,
+      overheadWindow: 10_000,
+      auditFileBytes: 64 * 2 ** 20,
+      auditFiles: 8,
       drainTimeout: 5000,
       logLevel: "info",
     });

@@ -3,16 +3,11 @@ import { z } from "zod";
 import { bytes } from "./bytes.js";
 import { duration } from "./duration.js";
 import { label } from "./label.js";
+import { auditOptions } from "../audit/options.js";
+import { guardOptions } from "../guard/options.js";
+import { quotaOptions } from "../quota/limits.js";
 import { isLoopback, listenAddress } from "./listen.js";
-
-/** How an option shows in `--help`. */
-export interface OptionMeta {
-  description: string;
-  /** What follows the flag; a flag without one is a switch. */
-  value?: string;
-  /** What it is when nobody says otherwise, as one would write it. */
-  fallback?: string;
-}
+import { described, withFallback } from "./option.js";
 
 const nodeName = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, {
   error: "a node name has 1 to 63 letters, digits, dots, hyphens and underscores",
@@ -105,6 +100,9 @@ export const options = {
       "whether the kernel counts what eBPF programs cost while a session is attached, which costs every run of the host's some 40 ns",
     value: "on|off",
   }),
+  ...quotaOptions,
+  ...guardOptions,
+  ...auditOptions,
   drainTimeout: withFallback(duration, "5s", {
     description: "how long streams get to end when the service stops",
     value: "TIME",
@@ -114,14 +112,6 @@ export const options = {
     value: "LEVEL",
   }),
 } as const;
-
-function described<T extends z.ZodType>(type: T, meta: OptionMeta): T {
-  return type.meta({ ...meta });
-}
-
-function withFallback<T extends z.ZodType>(type: T, fallback: string & z.input<T>, meta: OptionMeta): z.ZodPrefault<T> {
-  return type.prefault(fallback).meta({ ...meta, fallback });
-}
 
 /** The service's configuration, from flags and environment alike. */
 export const configSchema = z.object(options).superRefine((config, context) => {

@@ -1,4 +1,6 @@
 import type { Collector } from "../addon/types.js";
+import type { Audit } from "../audit/audit.js";
+import type { Guard } from "../guard/guard.js";
 import type { RpcContext } from "../rpc/context.js";
 import type { ThisNode } from "./select.js";
 import type { Sessions } from "../session/sessions.js";
@@ -7,6 +9,8 @@ import type { Sessions } from "../session/sessions.js";
 export interface NodeContext extends RpcContext, ThisNode {
   collector: Collector;
   sessions: Sessions;
+  audit: Audit;
+  guard: Guard;
   /** When the service started, in milliseconds since 1970. */
   startedAt: number;
 }

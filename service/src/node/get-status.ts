@@ -1,4 +1,5 @@
-import { HostStatus, type GetStatusRequest, type GetStatusResponse } from "@latscope/proto";
+import { HostStatus, type AuditStatus, type GetStatusRequest, type GetStatusResponse } from "@latscope/proto";
+import { noAudit, type Audit } from "../audit/audit.js";
 import { timestamp } from "../session/time.js";
 import type { NodeContext } from "./context.js";
 import { selectNode } from "./select.js";
@@ -6,7 +7,7 @@ import { version } from "./version.js";
 
 /** How this host's service is: what the collector knows of its process, and what the service knows of its clients. */
 export function getStatus(context: NodeContext) {
-  const { collector, sessions, streams, startedAt } = context;
+  const { collector, sessions, streams, startedAt, audit, guard } = context;
   return async (request: GetStatusRequest): Promise<GetStatusResponse> => {
     const { selected, failures } = selectNode(request.nodes, context);
     if (!selected) return { nodes: [], failures };
@@ -18,7 +19,15 @@ export function getStatus(context: NodeContext) {
       sessions: sessions.count,
       streams: streams.open,
       samples,
+      audit: auditStatus(audit),
+      overhead: guard.status,
     };
     return { nodes: [{ ...status, ...own }], failures };
   };
+}
+
+function auditStatus(audit: Audit): AuditStatus | undefined {
+  if (audit === noAudit) return undefined;
+  const { written, lost, summarized, failing } = audit.counts;
+  return { written: BigInt(written), lost: BigInt(lost), summarized: BigInt(summarized), failing };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from "../log/logger.js";
 import type { Policies } from "../auth/policy/policies.js";
 import { Failure } from "../failure/failure.js";
+import type { Quotas } from "../quota/quotas.js";
 
 /** What every call shares. */
 export interface RpcContext {
@@ -11,6 +12,7 @@ export interface RpcContext {
   streams: StreamCount;
   /** Who may do what. */
   policies: Policies;
+  quotas: Quotas;
 }
 
 /** Counts open streams against the configured bound. */

@@ -15,11 +15,16 @@ export function serverStreaming<Request, Response>(
     const outgoing = new Outgoing<Response>(call);
     const answer = async (): Promise<void> => {
       refuseWhileDraining(context);
-      context.streams.enter();
+      const leaveQuota = context.quotas.enterStream(caller);
       try {
-        await handler(requestOf(call.request), outgoing, caller);
+        context.streams.enter();
+        try {
+          await handler(requestOf(call.request), outgoing, caller);
+        } finally {
+          context.streams.leave();
+        }
       } finally {
-        context.streams.leave();
+        leaveQuota();
       }
     };
     answer().then(

@@ -1,7 +1,7 @@
 import { GetSnapshotRequest, GetSnapshotResponse } from "@latscope/proto";
-import type { Caller } from "../rpc/caller.js";
 import { seeSession } from "../session/access.js";
 import { selectNode } from "../node/select.js";
+import type { Caller } from "../rpc/caller.js";
 import { decodeRequest } from "../rpc/decode.js";
 import type { SampleContext } from "./context.js";
 import { readable } from "./source.js";
@@ -11,9 +11,12 @@ export function getSnapshot(context: SampleContext) {
   return async (bytes: Buffer, caller: Caller): Promise<Buffer> => {
     const request = decodeRequest(GetSnapshotRequest, bytes);
     const handle = readable(seeSession(context, caller, request.session, "session").record);
+    context.quotas.checkBytes(caller);
     const { selected, failures } = selectNode(request.nodes, context);
     const rest = Buffer.from(GetSnapshotResponse.encode(GetSnapshotResponse.fromPartial({ failures })).finish());
     // Two protobuf messages one behind the other are one with the fields of both.
-    return selected ? Buffer.concat([await handle.snapshot(bytes, context.node), rest]) : rest;
+    const answer = selected ? Buffer.concat([await handle.snapshot(bytes, context.node), rest]) : rest;
+    context.quotas.of(caller).sent(answer.length, 0);
+    return answer;
   };
 }

@@ -1,18 +1,26 @@
 import { EndReason } from "@latscope/proto";
 import type { ReaderHandle } from "../addon/types.js";
+import type { Meter } from "../quota/meter.js";
 import type { Outgoing } from "../rpc/outgoing.js";
 
 /**
- * Pulls messages out of a reader and sends them on, as bytes, as fast as the client takes them. When the service drains, the reader
- * ends with a word about it; when the client is gone, at once.
+ * Pulls messages out of a reader and sends them on, as bytes, as fast as the client takes them and its quota lets it. When the
+ * service drains, the reader ends with a word about it; when the client is gone, at once.
  *
  * @returns whether the stream came to its End message
  */
-export async function pump(reader: ReaderHandle, outgoing: Outgoing<Buffer>, draining: AbortSignal): Promise<boolean> {
+export async function pump(
+  reader: ReaderHandle,
+  outgoing: Outgoing<Buffer>,
+  draining: AbortSignal,
+  meter: Meter,
+): Promise<boolean> {
   const drain = (): void => {
+    meter.cut();
     reader.end(EndReason.DRAINING);
   };
   const leave = (): void => {
+    meter.cut();
     reader.close();
   };
   outgoing.signal.addEventListener("abort", leave);
@@ -22,7 +30,9 @@ export async function pump(reader: ReaderHandle, outgoing: Outgoing<Buffer>, dra
     for (;;) {
       const message = await reader.next();
       if (message === null) return !outgoing.signal.aborted;
+      meter.sent(message);
       if (!(await outgoing.write(message))) return false;
+      await meter.ready();
     }
   } finally {
     draining.removeEventListener("abort", drain);

@@ -4,6 +4,7 @@ import { scopeOf } from "../auth/policy/scope.js";
 import type { Caller } from "../rpc/caller.js";
 import type { ReaderHandle, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
+import { Meter } from "../quota/meter.js";
 import type { Outgoing } from "../rpc/outgoing.js";
 import type { NewSession, SessionRecord, StreamLifetime } from "../session/record.js";
 import type { SampleContext } from "./context.js";
@@ -26,7 +27,7 @@ export function readable({ handle, name }: SessionRecord): SessionHandle {
  * @returns whether the stream came to its End message
  */
 export async function follow(
-  { sessions, policies, draining }: SampleContext,
+  { sessions, policies, quotas, draining }: SampleContext,
   caller: Caller,
   record: SessionRecord,
   reader: ReaderHandle,
@@ -39,7 +40,7 @@ export async function follow(
   });
   sessions.enter(record);
   try {
-    return await pump(reader, outgoing, draining);
+    return await pump(reader, outgoing, draining, new Meter(quotas.of(caller), reader));
   } finally {
     sessions.leave(record);
     unsubscribe();
@@ -58,14 +59,15 @@ function holds(check: () => boolean): boolean {
 
 /** The session that a stream asks for by its spec. @throws Failure ROLE_MISSING, TARGET_DENIED */
 export async function ownSession(
-  { policies }: SampleContext,
+  { policies, quotas }: SampleContext,
   caller: Caller,
   spec: SessionSpec,
   stream: StreamLifetime,
 ): Promise<NewSession> {
   const authority = policies.require("operator", caller, "a session of one's own");
   const grant = await grantOf(spec, authority, caller.owner, "spec");
-  return { spec, grant, owner: caller.owner, displayName: "", labels: {}, stream };
+  const quota = quotas.ofSessions(caller);
+  return { spec, grant, quota, owner: caller.owner, displayName: "", labels: {}, stream };
 }
 
 /** A stream for which the request names no session and brings no spec. */

@@ -2,13 +2,17 @@ import { Server } from "@grpc/grpc-js";
 import { setMaxListeners } from "node:events";
 import type { Server as NetServer } from "node:net";
 import type { Collector } from "../addon/types.js";
+import { noAudit, type Audit } from "../audit/audit.js";
 import { authenticating } from "../auth/interceptor.js";
 import { formatAddress } from "../config/listen.js";
 import type { Config } from "../config/schema.js";
+import { Guard } from "../guard/guard.js";
 import { Health, ServingStatus } from "../health/health.js";
 import type { Caller } from "../rpc/caller.js";
 import { Policies } from "../auth/policy/policies.js";
 import type { Logger } from "../log/logger.js";
+import { configuredLimits } from "../quota/limits.js";
+import { Quotas } from "../quota/quotas.js";
 import { StreamCount } from "../rpc/context.js";
 import { Sessions } from "../session/sessions.js";
 import { Connections } from "./connections.js";
@@ -37,6 +41,9 @@ export class GrpcServer {
   readonly #collector: Collector;
   readonly #log: Logger;
   readonly #policies: Policies;
+  readonly #quotas: Quotas;
+  readonly #audit: Audit;
+  readonly #guard: Guard;
   readonly #sessions: Sessions;
 
   /**
@@ -48,12 +55,12 @@ export class GrpcServer {
     collector: Collector,
     log: Logger,
     peerUid: (descriptor: number) => number | null,
-    policies = new Policies(),
+    { policies = new Policies(), audit = noAudit }: { policies?: Policies; audit?: Audit } = {},
   ) {
     const admit = (caller: Caller): void => {
       policies.admit(caller);
     };
-    const door = authenticating({ connectionOf: (call) => this.#connections.of(call), admit, log });
+    const door = authenticating({ connectionOf: (call) => this.#connections.of(call), admit, log, audit });
     this.#server = new Server({ ...serverOptions, interceptors: [door] });
     answerUnknownMethods(this.#server);
     this.#connections = new Connections(this.#server, peerUid);
@@ -63,6 +70,14 @@ export class GrpcServer {
     this.#log = log;
     // Every open stream listens; how many these are is bounded elsewhere.
     setMaxListeners(0, this.#draining.signal);
+    this.#quotas = new Quotas(configuredLimits(config), policies);
+    this.#audit = audit;
+    this.#guard = new Guard({
+      collector,
+      log,
+      ceilings: { cpuShare: config.overheadCpu, memory: config.overheadMemory },
+      windowMs: config.overheadWindow,
+    });
     this.#sessions = new Sessions({
       collector,
       log,
@@ -71,6 +86,9 @@ export class GrpcServer {
         each: BigInt(config.historyBytes),
         most: BigInt(config.maxHistoryBytes),
         total: BigInt(config.maxTotalHistoryBytes),
+      },
+      admit: () => {
+        this.#guard.admit();
       },
     });
   }
@@ -83,12 +101,16 @@ export class GrpcServer {
       sessions: this.#sessions,
       policies: this.#policies,
       streams: new StreamCount(maxStreams),
+      quotas: this.#quotas,
+      audit: this.#audit,
+      guard: this.#guard,
       health: this.#health,
       draining: this.#draining.signal,
       node: `nodes/${node}`,
       nodeLabels: Object.fromEntries(nodeLabel),
       log: this.#log,
     });
+    this.#guard.watch(this.#sessions);
     try {
       const group = await socketGroup(groupName);
       this.#listeners.push(await listenUnix(socket, group, this.#connections.acceptLocal));
@@ -135,6 +157,7 @@ export class GrpcServer {
     this.#stopListening();
     this.#server.forceShutdown();
     this.#connections.destroyAll();
+    this.#guard.close();
     this.#sessions.close();
   }
 

@@ -15,7 +15,7 @@ export function createSession(context: SessionContext) {
     requireNode(asked.spec.nodeSelector, context, "session.spec.node_selector");
     const authority = context.policies.authorityOf(caller);
     const grant = await grantOf(asked.spec, authority, caller.owner, "session.spec");
-    const session = { ...asked, grant };
+    const session = { ...asked, grant, quota: context.quotas.ofSessions(caller) };
     if (request.validateOnly) return validate(context, session);
     const bytes = CreateSessionRequest.encode(request).finish();
     return context.replies.once(caller.owner, request.requestId, bytes, async () => {

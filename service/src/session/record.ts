@@ -11,6 +11,7 @@ import {
 import type { Grant } from "../auth/policy/grant.js";
 import type { SessionHandle } from "../addon/types.js";
 import { toFailure } from "../failure/answer.js";
+import type { SessionQuota } from "../quota/session-quota.js";
 import { etagOf, type ClientFields } from "./etag.js";
 import { Mutex } from "./mutex.js";
 import { sessionName } from "./name.js";
@@ -32,6 +33,8 @@ export interface NewSession extends ClientFields {
   grant: Grant;
   /** Set for a session that lives as long as a stream. */
   stream?: StreamLifetime;
+  /** What its owner may have; unset = as much as the service gives. */
+  quota?: SessionQuota;
 }
 
 type TimerName = "duration" | "idle" | "retain" | "linger";

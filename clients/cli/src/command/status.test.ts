@@ -27,3 +27,14 @@ test("a line for each figure", () => {
     "kernel mem  16.0 MiB",
   ]);
 });
+
+test("what the guard did, and how the audit is", () => {
+  const status = HostStatus.fromPartial({
+    overhead: { cpuShare: 0.031, maxCpuShare: 0.02, samplesPerSecond: 500, stoppedSessions: 1n },
+    audit: { written: 7n, lost: 2n, failing: "ENOSPC: no space left" },
+  });
+  expect(statusLines(status).slice(-2)).toEqual([
+    "eBPF share  3.10 % of 2.00 % granted, thinned to 500 samples a second, 1 stopped",
+    "audit       7 lines, 2 lost, ENOSPC: no space left",
+  ]);
+});

@@ -1,4 +1,4 @@
-import { HostStatus, type GetStatusResponse } from "@latscope/proto";
+import { HostStatus, type AuditStatus, type GetStatusResponse, type OverheadStatus } from "@latscope/proto";
 import type { Command } from "commander";
 import { addAddressFlag } from "../connection/address.js";
 import { call, type Connection } from "../connection/connect.js";
@@ -45,6 +45,24 @@ export function statusLines(status: HostStatus): string[] {
     ["CPU time", span(nanoseconds(status.cpuTime))],
     ["eBPF time", status.bpfTime === undefined ? "-" : span(nanoseconds(status.bpfTime))],
     ["kernel mem", bytes(status.kernelMemoryBytes)],
+    ...(status.overhead === undefined ? [] : overheadRows(status.overhead)),
+    ...(status.audit === undefined ? [] : auditRows(status.audit)),
   ];
   return table(rows, ["left", "left"]);
+}
+
+function overheadRows(overhead: OverheadStatus): [name: string, value: string][] {
+  const { cpuShare, maxCpuShare, samplesPerSecond, stoppedSessions } = overhead;
+  const percent = (share: number): string => `${(share * 100).toPrecision(3)} %`;
+  const measured = cpuShare === undefined ? "-" : percent(cpuShare);
+  const steps = [
+    ...(samplesPerSecond === undefined ? [] : [`thinned to ${samplesPerSecond} samples a second`]),
+    ...(stoppedSessions === 0n ? [] : [`${stoppedSessions} stopped`]),
+  ];
+  return [["eBPF share", [`${measured} of ${percent(maxCpuShare)} granted`, ...steps].join(", ")]];
+}
+
+function auditRows({ written, lost, failing }: AuditStatus): [name: string, value: string][] {
+  const trouble = failing === "" ? [] : [printable(failing)];
+  return [["audit", [`${written} lines`, ...(lost === 0n ? [] : [`${lost} lost`]), ...trouble].join(", ")]];
 }

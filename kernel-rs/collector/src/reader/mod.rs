@@ -151,6 +151,12 @@ impl Reader {
         self.notify.notify_one();
     }
 
+    /// Samples sent so far.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.state.lock().delivered()
+    }
+
     /// The reader's side of the books so far.
     #[must_use]
     pub fn totals(&self) -> Totals {

@@ -140,6 +140,10 @@ impl State {
         self.finished = true;
     }
 
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
     /// The reader's side of the books.
     pub(super) fn totals(&self) -> Totals {
         Totals {

@@ -136,6 +136,37 @@ fn totals_of_the_engines_are_added() {
 }
 
 #[test]
+fn thinning_holds_through_updates_until_it_is_taken_back() {
+    let able = Double::new(None);
+    let session = start(&[(EngineKind::Packet, &able)]).unwrap();
+    let granted = |spec: SessionSpec| spec.collection.unwrap().max_samples_per_second;
+    let asked = |most| {
+        let mut spec = session.effective_spec();
+        spec.collection.as_mut().unwrap().max_samples_per_second = most;
+        spec
+    };
+    assert_eq!(granted(session.thin(Some(500), "dear").unwrap()), Some(500));
+    assert_eq!(granted(session.update(&asked(Some(0))).unwrap()), Some(500));
+    assert_eq!(granted(session.update(&asked(Some(20))).unwrap()), Some(20));
+    assert_eq!(
+        granted(session.update(&asked(Some(7000))).unwrap()),
+        Some(500)
+    );
+    assert_eq!(granted(session.thin(None, "cheap").unwrap()), Some(7000));
+    let told = |number| session.log().nth_change(number).map(|it| it.reason);
+    assert_eq!(
+        [told(0), told(1), told(2)],
+        [Some("dear".into()), Some("cheap".into()), None]
+    );
+    session.stop_because(EndReason::SessionStopped, "STOP_REASON_OVERHEAD");
+    assert_eq!(told(2).as_deref(), Some("STOP_REASON_OVERHEAD"));
+    assert_eq!(
+        session.thin(Some(5), "late").unwrap_err().reason(),
+        Reason::Closed
+    );
+}
+
+#[test]
 fn a_refused_request_leaves_nothing_attached() {
     let able = Double::new(None);
     let refuses = Double::new(Some(Reason::CapacityExhausted));

@@ -118,6 +118,21 @@ pub fn check_within(spec: &SessionSpec, bounds: Bounds) -> Result<Checked, Failu
 }
 
 impl Checked {
+    /// The same, with at most so many individual samples a second and CPU; `None` changes nothing.
+    #[must_use]
+    pub(crate) fn thinned(mut self, samples_per_second: Option<u32>) -> Self {
+        if let Some(most) = samples_per_second {
+            let granted = &mut self.compiled.collection.max_samples_per_second;
+            // 0 = no cap.
+            if *granted == 0 || *granted > most {
+                *granted = most;
+            }
+            let effective = self.effective.collection.get_or_insert_default();
+            effective.max_samples_per_second = Some(*granted);
+        }
+        self
+    }
+
     /// Checks that an update touches only what may change while a session runs.
     ///
     /// # Errors

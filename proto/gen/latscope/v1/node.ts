@@ -161,6 +161,35 @@ export interface HostStatus {
     | undefined;
   /** maps and programs */
   kernelMemoryBytes: bigint;
+  /** unset where calls leave no record */
+  audit: AuditStatus | undefined;
+  overhead: OverheadStatus | undefined;
+}
+
+/** The record of who did what. */
+export interface AuditStatus {
+  /** lines */
+  written: bigint;
+  /** lines that found no room while none could be written */
+  lost: bigint;
+  /** calls without a credential that came too fast for a line each */
+  summarized: bigint;
+  /** why none can be written at the moment; empty while they can */
+  failing: string;
+}
+
+/** What eBPF costs the host, what it may cost, and what was done about it since the service started. */
+export interface OverheadStatus {
+  /** of all processors, in the last window, 1 = all; unset while no session runs, and until one has for a window */
+  cpuShare?: number | undefined;
+  maxCpuShare: number;
+  maxKernelMemoryBytes: bigint;
+  /** that each session gets at most, on each CPU; unset while none is thinned */
+  samplesPerSecond?: number | undefined;
+  thinnings: bigint;
+  restorations: bigint;
+  stoppedSessions: bigint;
+  refusedSessions: bigint;
 }
 
 export interface ListNodesRequest {
@@ -1359,6 +1388,8 @@ function createBaseHostStatus(): HostStatus {
     cpuTime: undefined,
     bpfTime: undefined,
     kernelMemoryBytes: 0n,
+    audit: undefined,
+    overhead: undefined,
   };
 }
 
@@ -1402,6 +1433,12 @@ export const HostStatus: MessageFns<HostStatus> = {
         throw new globalThis.Error("value provided for field message.kernelMemoryBytes of type uint64 too large");
       }
       writer.uint32(80).uint64(message.kernelMemoryBytes);
+    }
+    if (message.audit !== undefined) {
+      AuditStatus.encode(message.audit, writer.uint32(90).fork()).join();
+    }
+    if (message.overhead !== undefined) {
+      OverheadStatus.encode(message.overhead, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -1499,6 +1536,22 @@ export const HostStatus: MessageFns<HostStatus> = {
             message.kernelMemoryBytes = reader.uint64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.audit = AuditStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.overhead = OverheadStatus.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1543,6 +1596,8 @@ export const HostStatus: MessageFns<HostStatus> = {
         : isSet(object.kernel_memory_bytes)
         ? BigInt(object.kernel_memory_bytes)
         : 0n,
+      audit: isSet(object.audit) ? AuditStatus.fromJSON(object.audit) : undefined,
+      overhead: isSet(object.overhead) ? OverheadStatus.fromJSON(object.overhead) : undefined,
     };
   },
 
@@ -1578,6 +1633,12 @@ export const HostStatus: MessageFns<HostStatus> = {
     if (message.kernelMemoryBytes !== 0n) {
       obj.kernelMemoryBytes = message.kernelMemoryBytes.toString();
     }
+    if (message.audit !== undefined) {
+      obj.audit = AuditStatus.toJSON(message.audit);
+    }
+    if (message.overhead !== undefined) {
+      obj.overhead = OverheadStatus.toJSON(message.overhead);
+    }
     return obj;
   },
 
@@ -1605,6 +1666,377 @@ export const HostStatus: MessageFns<HostStatus> = {
       : undefined;
     message.kernelMemoryBytes = (object.kernelMemoryBytes !== undefined && object.kernelMemoryBytes !== null)
       ? BigInt(object.kernelMemoryBytes)
+      : 0n;
+    message.audit = (object.audit !== undefined && object.audit !== null)
+      ? AuditStatus.fromPartial(object.audit)
+      : undefined;
+    message.overhead = (object.overhead !== undefined && object.overhead !== null)
+      ? OverheadStatus.fromPartial(object.overhead)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAuditStatus(): AuditStatus {
+  return { written: 0n, lost: 0n, summarized: 0n, failing: "" };
+}
+
+export const AuditStatus: MessageFns<AuditStatus> = {
+  encode(message: AuditStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.written !== 0n) {
+      if (BigInt.asUintN(64, message.written) !== message.written) {
+        throw new globalThis.Error("value provided for field message.written of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.written);
+    }
+    if (message.lost !== 0n) {
+      if (BigInt.asUintN(64, message.lost) !== message.lost) {
+        throw new globalThis.Error("value provided for field message.lost of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.lost);
+    }
+    if (message.summarized !== 0n) {
+      if (BigInt.asUintN(64, message.summarized) !== message.summarized) {
+        throw new globalThis.Error("value provided for field message.summarized of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.summarized);
+    }
+    if (message.failing !== "") {
+      writer.uint32(34).string(message.failing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.written = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lost = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.summarized = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.failing = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AuditStatus {
+    return {
+      written: isSet(object.written) ? BigInt(object.written) : 0n,
+      lost: isSet(object.lost) ? BigInt(object.lost) : 0n,
+      summarized: isSet(object.summarized) ? BigInt(object.summarized) : 0n,
+      failing: isSet(object.failing) ? globalThis.String(object.failing) : "",
+    };
+  },
+
+  toJSON(message: AuditStatus): unknown {
+    const obj: any = {};
+    if (message.written !== 0n) {
+      obj.written = message.written.toString();
+    }
+    if (message.lost !== 0n) {
+      obj.lost = message.lost.toString();
+    }
+    if (message.summarized !== 0n) {
+      obj.summarized = message.summarized.toString();
+    }
+    if (message.failing !== "") {
+      obj.failing = message.failing;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AuditStatus>): AuditStatus {
+    return AuditStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AuditStatus>): AuditStatus {
+    const message = createBaseAuditStatus();
+    message.written = (object.written !== undefined && object.written !== null) ? BigInt(object.written) : 0n;
+    message.lost = (object.lost !== undefined && object.lost !== null) ? BigInt(object.lost) : 0n;
+    message.summarized = (object.summarized !== undefined && object.summarized !== null)
+      ? BigInt(object.summarized)
+      : 0n;
+    message.failing = object.failing ?? "";
+    return message;
+  },
+};
+
+function createBaseOverheadStatus(): OverheadStatus {
+  return {
+    cpuShare: undefined,
+    maxCpuShare: 0,
+    maxKernelMemoryBytes: 0n,
+    samplesPerSecond: undefined,
+    thinnings: 0n,
+    restorations: 0n,
+    stoppedSessions: 0n,
+    refusedSessions: 0n,
+  };
+}
+
+export const OverheadStatus: MessageFns<OverheadStatus> = {
+  encode(message: OverheadStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cpuShare !== undefined) {
+      writer.uint32(9).double(message.cpuShare);
+    }
+    if (message.maxCpuShare !== 0) {
+      writer.uint32(17).double(message.maxCpuShare);
+    }
+    if (message.maxKernelMemoryBytes !== 0n) {
+      if (BigInt.asUintN(64, message.maxKernelMemoryBytes) !== message.maxKernelMemoryBytes) {
+        throw new globalThis.Error("value provided for field message.maxKernelMemoryBytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.maxKernelMemoryBytes);
+    }
+    if (message.samplesPerSecond !== undefined) {
+      writer.uint32(32).uint32(message.samplesPerSecond);
+    }
+    if (message.thinnings !== 0n) {
+      if (BigInt.asUintN(64, message.thinnings) !== message.thinnings) {
+        throw new globalThis.Error("value provided for field message.thinnings of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.thinnings);
+    }
+    if (message.restorations !== 0n) {
+      if (BigInt.asUintN(64, message.restorations) !== message.restorations) {
+        throw new globalThis.Error("value provided for field message.restorations of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.restorations);
+    }
+    if (message.stoppedSessions !== 0n) {
+      if (BigInt.asUintN(64, message.stoppedSessions) !== message.stoppedSessions) {
+        throw new globalThis.Error("value provided for field message.stoppedSessions of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.stoppedSessions);
+    }
+    if (message.refusedSessions !== 0n) {
+      if (BigInt.asUintN(64, message.refusedSessions) !== message.refusedSessions) {
+        throw new globalThis.Error("value provided for field message.refusedSessions of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.refusedSessions);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OverheadStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverheadStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.cpuShare = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.maxCpuShare = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxKernelMemoryBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.samplesPerSecond = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.thinnings = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.restorations = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.stoppedSessions = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.refusedSessions = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OverheadStatus {
+    return {
+      cpuShare: isSet(object.cpuShare)
+        ? globalThis.Number(object.cpuShare)
+        : isSet(object.cpu_share)
+        ? globalThis.Number(object.cpu_share)
+        : undefined,
+      maxCpuShare: isSet(object.maxCpuShare)
+        ? globalThis.Number(object.maxCpuShare)
+        : isSet(object.max_cpu_share)
+        ? globalThis.Number(object.max_cpu_share)
+        : 0,
+      maxKernelMemoryBytes: isSet(object.maxKernelMemoryBytes)
+        ? BigInt(object.maxKernelMemoryBytes)
+        : isSet(object.max_kernel_memory_bytes)
+        ? BigInt(object.max_kernel_memory_bytes)
+        : 0n,
+      samplesPerSecond: isSet(object.samplesPerSecond)
+        ? globalThis.Number(object.samplesPerSecond)
+        : isSet(object.samples_per_second)
+        ? globalThis.Number(object.samples_per_second)
+        : undefined,
+      thinnings: isSet(object.thinnings) ? BigInt(object.thinnings) : 0n,
+      restorations: isSet(object.restorations) ? BigInt(object.restorations) : 0n,
+      stoppedSessions: isSet(object.stoppedSessions)
+        ? BigInt(object.stoppedSessions)
+        : isSet(object.stopped_sessions)
+        ? BigInt(object.stopped_sessions)
+        : 0n,
+      refusedSessions: isSet(object.refusedSessions)
+        ? BigInt(object.refusedSessions)
+        : isSet(object.refused_sessions)
+        ? BigInt(object.refused_sessions)
+        : 0n,
+    };
+  },
+
+  toJSON(message: OverheadStatus): unknown {
+    const obj: any = {};
+    if (message.cpuShare !== undefined) {
+      obj.cpuShare = floatToJson(message.cpuShare);
+    }
+    if (message.maxCpuShare !== 0) {
+      obj.maxCpuShare = floatToJson(message.maxCpuShare);
+    }
+    if (message.maxKernelMemoryBytes !== 0n) {
+      obj.maxKernelMemoryBytes = message.maxKernelMemoryBytes.toString();
+    }
+    if (message.samplesPerSecond !== undefined) {
+      obj.samplesPerSecond = Math.round(message.samplesPerSecond);
+    }
+    if (message.thinnings !== 0n) {
+      obj.thinnings = message.thinnings.toString();
+    }
+    if (message.restorations !== 0n) {
+      obj.restorations = message.restorations.toString();
+    }
+    if (message.stoppedSessions !== 0n) {
+      obj.stoppedSessions = message.stoppedSessions.toString();
+    }
+    if (message.refusedSessions !== 0n) {
+      obj.refusedSessions = message.refusedSessions.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OverheadStatus>): OverheadStatus {
+    return OverheadStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OverheadStatus>): OverheadStatus {
+    const message = createBaseOverheadStatus();
+    message.cpuShare = object.cpuShare ?? undefined;
+    message.maxCpuShare = object.maxCpuShare ?? 0;
+    message.maxKernelMemoryBytes = (object.maxKernelMemoryBytes !== undefined && object.maxKernelMemoryBytes !== null)
+      ? BigInt(object.maxKernelMemoryBytes)
+      : 0n;
+    message.samplesPerSecond = object.samplesPerSecond ?? undefined;
+    message.thinnings = (object.thinnings !== undefined && object.thinnings !== null) ? BigInt(object.thinnings) : 0n;
+    message.restorations = (object.restorations !== undefined && object.restorations !== null)
+      ? BigInt(object.restorations)
+      : 0n;
+    message.stoppedSessions = (object.stoppedSessions !== undefined && object.stoppedSessions !== null)
+      ? BigInt(object.stoppedSessions)
+      : 0n;
+    message.refusedSessions = (object.refusedSessions !== undefined && object.refusedSessions !== null)
+      ? BigInt(object.refusedSessions)
       : 0n;
     return message;
   },
@@ -2635,6 +3067,10 @@ export const NodeServiceClient = makeGenericClientConstructor(
   service: typeof NodeServiceService;
   serviceName: string;
 };
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

@@ -1,5 +1,5 @@
 import type { Principal } from "../principal.js";
-import type { RedactionRule } from "./schema.js";
+import type { RedactionRule, RuleQuota } from "./schema.js";
 import { everything, type Targets } from "./targets.js";
 import type { Role } from "./role.js";
 
@@ -11,6 +11,8 @@ export interface Authority {
   readonly targets: Targets;
   /** Undefined: nothing is held back. */
   readonly redaction: RedactionRule | undefined;
+  /** Where it differs from what everybody has. */
+  readonly quota: RuleQuota | undefined;
   /** Changes when, and only when, any of the above does. */
   readonly fingerprint: string;
 }
@@ -27,7 +29,7 @@ export function authority(parts: Omit<Authority, "fingerprint">): Authority {
 }
 
 const without = (role: Role, rule: string): Authority =>
-  authority({ role, rule, targets: everything, redaction: undefined });
+  authority({ role, rule, targets: everything, redaction: undefined, quota: undefined });
 
 const ofRoot = without("admin", "default: root");
 const ofLocalUsers = without("operator", "default: the socket's group");

@@ -32,8 +32,8 @@ export function parsePolicy(path: string, text: string): Policy {
 
 /** The first rule that names a principal decides. */
 function policyOf({ rules, redaction: ofRoles }: PolicyFile): Policy {
-  const authorities = rules.map(({ name, role, targets, redaction }) =>
-    authority({ rule: name, role, targets, redaction: redaction ?? ofRoles?.[role] }),
+  const authorities = rules.map(({ name, role, targets, redaction, quota }) =>
+    authority({ rule: name, role, targets, redaction: redaction ?? ofRoles?.[role], quota }),
   );
   return {
     authorityOf: (principal: Principal) => {

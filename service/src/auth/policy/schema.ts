@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { quotaSchema } from "../../quota/limits.js";
 import { globMatches } from "./glob.js";
 import { metricName, metrics } from "./metric.js";
 import { roles } from "./role.js";
@@ -96,6 +97,7 @@ const rule = z.strictObject({
   role: z.enum(roles),
   targets,
   redaction: redaction.optional(),
+  quota: quotaSchema.optional(),
 });
 
 /** A policy file, its keys in camel case. */
@@ -116,6 +118,8 @@ export type PolicyFile = z.output<typeof policySchema>;
 export type Matcher = z.output<typeof matcher>;
 /** What is held back of what its reader may see; prefix lengths are of addresses: what is left of them. */
 export type RedactionRule = z.output<typeof redaction>;
+
+export type RuleQuota = z.output<typeof quotaSchema>;
 
 /** As the collector reads ranges. */
 function isRange(range: string): boolean {

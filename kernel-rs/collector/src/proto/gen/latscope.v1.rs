@@ -756,7 +756,7 @@ pub struct GetStatusResponse {
     #[prost(message, repeated, tag = "2")]
     pub failures: ::prost::alloc::vec::Vec<NodeStatus>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostStatus {
     #[prost(string, tag = "1")]
     pub node: ::prost::alloc::string::String,
@@ -780,6 +780,49 @@ pub struct HostStatus {
     /// maps and programs
     #[prost(uint64, tag = "10")]
     pub kernel_memory_bytes: u64,
+    /// unset where calls leave no record
+    #[prost(message, optional, tag = "11")]
+    pub audit: ::core::option::Option<AuditStatus>,
+    #[prost(message, optional, tag = "12")]
+    pub overhead: ::core::option::Option<OverheadStatus>,
+}
+/// The record of who did what.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditStatus {
+    /// lines
+    #[prost(uint64, tag = "1")]
+    pub written: u64,
+    /// lines that found no room while none could be written
+    #[prost(uint64, tag = "2")]
+    pub lost: u64,
+    /// calls without a credential that came too fast for a line each
+    #[prost(uint64, tag = "3")]
+    pub summarized: u64,
+    /// why none can be written at the moment; empty while they can
+    #[prost(string, tag = "4")]
+    pub failing: ::prost::alloc::string::String,
+}
+/// What eBPF costs the host, what it may cost, and what was done about it since the service started.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct OverheadStatus {
+    /// of all processors, in the last window, 1 = all; unset while no session runs, and until one has for a window
+    #[prost(double, optional, tag = "1")]
+    pub cpu_share: ::core::option::Option<f64>,
+    #[prost(double, tag = "2")]
+    pub max_cpu_share: f64,
+    #[prost(uint64, tag = "3")]
+    pub max_kernel_memory_bytes: u64,
+    /// that each session gets at most, on each CPU; unset while none is thinned
+    #[prost(uint32, optional, tag = "4")]
+    pub samples_per_second: ::core::option::Option<u32>,
+    #[prost(uint64, tag = "5")]
+    pub thinnings: u64,
+    #[prost(uint64, tag = "6")]
+    pub restorations: u64,
+    #[prost(uint64, tag = "7")]
+    pub stopped_sessions: u64,
+    #[prost(uint64, tag = "8")]
+    pub refused_sessions: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListNodesRequest {
