@@ -23,8 +23,30 @@ pub struct ClassStats {
 }
 layout!(ClassStats, 8 * (PACKET_METRICS + 2 * REASONS));
 
-/// Kinds of starts that wait in a table of their own, by the code in their key ([`crate::flow::protocol`]) modulo this.
-pub const KINDS: usize = 4;
+/// Length of tables indexed by [`kind`]; a power of two, so that an index can be masked.
+pub const KINDS: usize = 8;
+
+/// Kinds of starts that wait for their end. Those that wait in a table of their own have the code in their key.
+pub mod kind {
+    use crate::flow::protocol;
+
+    /// The first Initial of a QUIC flow, once the server answered anything.
+    pub const QUIC: u32 = 0;
+    /// A SYN, or a SYN-ACK whose SYN was not seen.
+    pub const TCP: u32 = protocol::TCP;
+    /// A burst of datagrams.
+    pub const UDP: u32 = protocol::UDP;
+    /// An echo request.
+    pub const ECHO: u32 = protocol::ECHO;
+    /// A DNS query.
+    pub const DNS: u32 = protocol::DNS;
+    /// A segment.
+    pub const SEGMENT: u32 = 5;
+    /// A SYN-ACK.
+    pub const SYN_ACK: u32 = 6;
+    /// The first byte of a request over TCP.
+    pub const REQUEST: u32 = 7;
+}
 
 /// What belongs to no flow, by group, on one CPU.
 #[repr(C)]
@@ -32,9 +54,9 @@ pub const KINDS: usize = 4;
 pub struct GroupStats {
     /// Latencies not reported (fragments, malformed packets), by reason.
     pub refused: [u64; REASONS],
-    /// Starts: SYNs, bursts of datagrams, queries, echo requests.
+    /// Starts, by [`kind`].
     pub begun: [u64; KINDS],
-    /// Those that were answered, or counted as refused. The rest waits, or was never answered.
+    /// Those that were answered, merged with another, or counted as refused. The rest waits, or was never answered.
     pub ended: [u64; KINDS],
 }
 layout!(GroupStats, 8 * (REASONS + 2 * KINDS));

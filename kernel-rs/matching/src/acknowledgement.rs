@@ -11,6 +11,7 @@ use crate::{
     cell::{claim, peek},
     clock::LONGEST_NS,
     segment::{ACK, distance},
+    waits,
 };
 
 /// Matches `segment`, which comes back, with what `way` has in flight. `side` is the sender of `way`; `same_window` tells a
@@ -24,21 +25,25 @@ pub fn received(
     clock: &mut impl Clock,
     sink: &mut impl Sink,
 ) {
-    let ended = end_of(way, segment, u32::from(same_window));
-    if ended & MATCHED != 0 {
-        let age = slot::age(ended, clock.now());
-        let quality = (ended >> slot::TIME_BITS) as u16;
+    let outcome = end_of(way, segment, u32::from(same_window));
+    if outcome & MATCHED != 0 {
+        let age = slot::age(outcome, clock.now());
+        let quality = (outcome >> slot::TIME_BITS) as u16 & 0xff;
         report(age, quality, side, sink);
-    } else if ended != 0 {
-        let reason = (ended >> REASON_AT) as u32 & 15;
-        sink.refused_rtt(reason, (ended >> slot::TIME_BITS) as u32 & 0xff);
+    } else if outcome != 0 {
+        let reason = (outcome >> REASON_AT) as u32 & 15;
+        if reason != 0 {
+            sink.refused_rtt(reason, (outcome >> slot::TIME_BITS) as u32 & 0xff);
+        }
     }
+    sink.waits((outcome >> ENDED_AT & 0xff) as u32 * waits::SEGMENT_ENDED);
 }
 
 /// Of what [`end_of`] returns: something ended. Below it are the quality and, in the place of a slot's time, the start; without
-/// it a reason, and how many are refused for it, or nothing.
+/// it a reason, and how many are refused for it, or nothing. In either case how many wait no more.
 const MATCHED: u64 = 1 << 63;
 const REASON_AT: u32 = 56;
+const ENDED_AT: u32 = 48;
 
 /// What `segment` ends or refuses.
 ///
@@ -77,20 +82,29 @@ extern "C" fn end_of(way: *mut Direction, segment: *const Segment, same_window: 
         return forget(way);
     }
     let held = held(way, segment.ack);
-    let newest = free_up_to(way, segment.ack);
+    if segment.sacked != 0 {
+        hold(way);
+    }
+    let mut ended = 0;
+    let newest = free_up_to(way, segment.ack, &raw mut ended);
     let exact = newest != 0 && slot::beyond(newest, segment.ack) == 0;
     let to_the_end = segment.ack == way.edge_end;
+    let followed = way.edge_time != 0;
     let echoed = echoed(way, segment);
+    if followed && way.edge_time == 0 {
+        ended += 1;
+    }
+    let ended = u64::from(ended) << ENDED_AT;
     if exact || echoed == 0 {
         if newest == 0 {
-            return 0;
+            return ended;
         }
         let delay = if exact {
             0
         } else {
             quality::MAY_INCLUDE_ACK_DELAY
         };
-        matched(newest, quality::SEQUENCE_MATCHED | delay | held)
+        ended | matched(newest, quality::SEQUENCE_MATCHED | delay | held)
     } else {
         // An acknowledgement of more than the followed segment may have waited for what it acknowledges besides.
         let delay = if to_the_end {
@@ -98,7 +112,7 @@ extern "C" fn end_of(way: *mut Direction, segment: *const Segment, same_window: 
         } else {
             quality::MAY_INCLUDE_ACK_DELAY
         };
-        matched(echoed, quality::TIMESTAMP_MATCHED | delay | held)
+        ended | matched(echoed, quality::TIMESTAMP_MATCHED | delay | held)
     }
 }
 
@@ -112,15 +126,15 @@ const fn refused(reason: u32, count: u32) -> u64 {
     (reason as u64) << REASON_AT | (count as u64) << slot::TIME_BITS
 }
 
-/// Frees every slot up to `ack`; returns the newest of them, 0 when there is none. The others are freed silently: their
-/// acknowledgement was merged with this one.
+/// Frees every slot up to `ack`, and says how many; returns the newest of them, 0 when there is none. The others are freed
+/// silently: their acknowledgement was merged with this one.
 ///
 /// In the kernel a function of its own, which the verifier walks once.
 #[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
 #[cfg_attr(target_arch = "bpf", inline(never))]
-extern "C" fn free_up_to(way: *mut Direction, ack: u32) -> u64 {
-    // SAFETY: the verifier asks for the check; callers pass a reference.
-    let Some(way) = (unsafe { way.as_mut() }) else {
+extern "C" fn free_up_to(way: *mut Direction, ack: u32, freed: *mut u32) -> u64 {
+    // SAFETY: the verifier asks for the checks; callers pass references.
+    let (Some(way), Some(freed)) = (unsafe { (way.as_mut(), freed.as_mut()) }) else {
         return 0;
     };
     let mut newest = 0;
@@ -135,6 +149,7 @@ extern "C" fn free_up_to(way: *mut Direction, ack: u32) -> u64 {
             break;
         }
         way.tail = way.tail.wrapping_add(1);
+        *freed += 1;
         newest = taken;
     }
     newest
@@ -166,19 +181,31 @@ fn echoed(way: &mut Direction, segment: &Segment) -> u64 {
 }
 
 /// An acknowledgement of nothing new. It ends no measurement; an echo in it can no longer be the first. It may say that
-/// something is missing, and the acknowledgement of whatever is in flight then waits for that: those are flagged.
+/// something is missing, and the acknowledgement of whatever is in flight then waits for that: those are flagged. Where
+/// selective acknowledgements say so it is certain, though it bears data or moves the window.
 #[inline(always)]
 fn duplicate(way: &mut Direction, segment: &Segment, same_window: bool) -> u64 {
+    let mut ended = 0;
     if way.edge_time != 0 && segment.timestamps != 0 && segment.tsecr == way.edge_tsval {
         way.edge_time = 0;
+        ended = 1 << ENDED_AT;
+    }
+    if segment.sacked == 0 && !(segment.is_empty() && same_window) {
+        return ended;
     }
     let place = usize::from(way.tail) & (SLOTS - 1);
-    if !segment.is_empty() || !same_window || peek(&way.slots[place]) == 0 {
-        return 0;
+    if peek(&way.slots[place]) == 0 && way.edge_time == 0 {
+        return ended;
     }
+    hold(way);
+    ended | refused(refusal::DUPLICATE_ACK, 1)
+}
+
+/// Something is missing: the acknowledgement of all that is in flight may wait for it.
+#[inline(always)]
+fn hold(way: &mut Direction) {
     way.held = way.right;
     way.flags |= direction::HELD;
-    refused(refusal::DUPLICATE_ACK, 1)
 }
 
 /// Whether the acknowledgement may have waited for something that was missing.
@@ -200,10 +227,11 @@ fn held(way: &mut Direction, ack: u32) -> u16 {
 /// Drops every slot: after a jump of a whole window their 24 bits say nothing.
 #[inline(always)]
 fn forget(way: &mut Direction) -> u64 {
+    let followed = u32::from(way.edge_time != 0);
     way.edge_time = 0;
-    match drop_all(way) {
+    match drop_all(way) + followed {
         0 => 0,
-        dropped => refused(refusal::UNMATCHED_START, dropped),
+        ended => u64::from(ended) << ENDED_AT | refused(refusal::UNMATCHED_START, ended),
     }
 }
 

@@ -9,27 +9,33 @@ use crate::{
     Clock, Segment, Sink,
     cell::{claim, peek, publish},
     segment::distance,
+    waits,
 };
 
 /// Takes note of what a direction sends.
 #[inline(always)]
 pub fn sent(way: &mut Direction, segment: &Segment, clock: &mut impl Clock, sink: &mut impl Sink) {
     let now = if segment.is_empty() { 0 } else { clock.now() };
-    let refused = note(way, segment, now);
+    let noted = note(way, segment, now);
+    let refused = noted & ((1 << BEGUN_AT) - 1);
     if refused != 0 {
         sink.refused_rtt(refused & 15, refused >> COUNT_AT);
     }
+    sink.waits(noted >> BEGUN_AT);
 }
 
-/// Of what [`note`] returns: a reason, and above it how many are refused for it.
+/// Of what [`note`] returns: a reason, above it how many are refused for it, above that [`waits`].
 const COUNT_AT: u32 = 4;
+const BEGUN_AT: u32 = 16;
+const BEGUN: u32 = waits::SEGMENT_BEGUN << BEGUN_AT;
+const ENDED: u32 = waits::SEGMENT_ENDED << BEGUN_AT;
 
 #[inline(always)]
 const fn refused(reason: u32, count: u32) -> u32 {
     reason | count << COUNT_AT
 }
 
-/// Takes note of a segment sent at `now`; what is refused, or 0.
+/// Takes note of a segment sent at `now`; what is refused for it, and what begins and ends.
 ///
 /// In the kernel a function of its own, which the verifier walks once.
 #[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
@@ -70,14 +76,13 @@ extern "C" fn note(way: *mut Direction, segment: *const Segment, now: u64) -> u3
     }
     way.right = end;
     if end.wrapping_sub(way.left) >= slot::WINDOW {
-        follow_edge(way, segment, edge, now);
-        return refused(refusal::SLOTS_FULL, 1);
+        return refused(refusal::SLOTS_FULL, 1) + follow_edge(way, segment, edge, now);
     }
     let place = usize::from(way.head) & (SLOTS - 1);
     if peek(&way.slots[place]) == 0 {
         way.head = way.head.wrapping_add(1);
         publish(&mut way.slots[place], slot::pack(end, now));
-        return 0;
+        return BEGUN;
     }
     // All are taken. The newest gives its place: the last segment of a burst is acknowledged by itself far more often than
     // one in its midst, and the oldest are about to be.
@@ -86,7 +91,7 @@ extern "C" fn note(way: *mut Direction, segment: *const Segment, now: u64) -> u3
         return 0;
     }
     publish(&mut way.slots[newest], slot::pack(end, now));
-    refused(refusal::SLOTS_FULL, 1)
+    refused(refusal::SLOTS_FULL, 1) + BEGUN + ENDED
 }
 
 /// Begins to know a direction: everything before `right` is history.
@@ -119,6 +124,7 @@ fn edge(way: &mut Direction, segment: &Segment) -> bool {
 fn sent_again(way: &mut Direction, segment: &Segment, edge: bool, now: u64) -> u32 {
     let end = segment.end();
     let mut dropped = drop_from(way, segment.seq);
+    let mut begun = 0;
     let late = way.hole_start != way.hole_end
         && distance(segment.seq, way.hole_start) >= 0
         && distance(end, way.hole_end) <= 0;
@@ -129,7 +135,7 @@ fn sent_again(way: &mut Direction, segment: &Segment, edge: bool, now: u64) -> u
         way.right = end;
     }
     if edge {
-        follow_edge(way, segment, edge, now);
+        begun = follow_edge(way, segment, edge, now);
     } else if way.edge_time != 0
         && segment.timestamps != 0
         && segment.tsval == way.edge_tsval
@@ -139,13 +145,14 @@ fn sent_again(way: &mut Direction, segment: &Segment, edge: bool, now: u64) -> u
         way.edge_time = 0;
         dropped += 1;
     }
+    let waits = begun + dropped * ENDED;
     if late {
         // The late segment itself was never followed.
-        refused(refusal::REORDERED, dropped + 1)
+        refused(refusal::REORDERED, dropped + 1) + waits
     } else if dropped > 0 {
-        refused(refusal::RETRANSMITTED, dropped)
+        refused(refusal::RETRANSMITTED, dropped) + waits
     } else {
-        0
+        waits
     }
 }
 
@@ -174,13 +181,16 @@ extern "C" fn drop_from(way: *mut Direction, seq: u32) -> u32 {
     dropped
 }
 
-/// Follows a segment by its timestamp where its bytes are ambiguous or no slot is free; one at a time.
+/// Follows a segment by its timestamp where its bytes are ambiguous or no slot is free; one at a time. [`BEGUN`] or 0.
 #[inline(always)]
-fn follow_edge(way: &mut Direction, segment: &Segment, edge: bool, now: u64) {
+fn follow_edge(way: &mut Direction, segment: &Segment, edge: bool, now: u64) -> u32 {
     // Of bytes that are acknowledged already no acknowledgement is to come.
     if edge && way.edge_time == 0 && distance(segment.end(), way.left) > 0 {
         way.edge_tsval = segment.tsval;
         way.edge_end = segment.end();
         way.edge_time = now;
+        BEGUN
+    } else {
+        0
     }
 }

@@ -4,7 +4,7 @@
 
 use latscope_events::{flow::Flow, metric::UDP_REPLY, refusal};
 
-use crate::{Clock, Found, Sink, clock};
+use crate::{Clock, Found, Sink, clock, waits};
 
 /// Where a session asks for nothing else, after this much silence the next packet, from whichever side, starts a new
 /// exchange.
@@ -23,6 +23,7 @@ pub fn datagram(
     let silence = now.wrapping_sub(flow.syn_time);
     if silence > idle_ns && silence < 1 << 63 {
         if flow.request_time != 0 {
+            sink.waits(waits::REQUEST_ENDED);
             sink.refused(refusal::UNMATCHED_START);
         }
         flow.request_time = 0;
@@ -32,10 +33,12 @@ pub fn datagram(
     if side == flow.requester {
         if flow.request_time == 0 {
             flow.request_time = now;
+            sink.waits(waits::REQUEST_BEGUN);
         }
     } else if flow.request_time != 0 {
         let start = flow.request_time;
         flow.request_time = 0;
+        sink.waits(waits::REQUEST_ENDED);
         let found = Found {
             metric: UDP_REPLY,
             side: flow.requester,

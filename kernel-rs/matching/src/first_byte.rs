@@ -9,6 +9,7 @@ use crate::{
     Clock, Found, Segment, Sink, clock,
     flow::UNKNOWN,
     segment::{ACK, distance},
+    waits,
 };
 
 /// New payload of a flow whose opener is known, before it is taken note of as sent.
@@ -24,8 +25,13 @@ pub fn payload(
         return;
     }
     let now = clock.now();
+    let waited = flow.request_time != 0;
     let start = request_of(flow, u32::from(side), segment, now);
+    if !waited && flow.request_time != 0 {
+        sink.waits(waits::REQUEST_BEGUN);
+    }
     if start != 0 {
+        sink.waits(waits::REQUEST_ENDED);
         let found = Found {
             metric: TCP_FIRST_BYTE,
             side: flow.opener,

@@ -11,6 +11,7 @@ use crate::{
     cell::{index, publish},
     data, first_byte, handshake,
     segment::{ACK, RST, SYN, distance},
+    waits,
 };
 
 /// Side of a flow whose opener was not seen.
@@ -54,6 +55,9 @@ pub fn answer(
     if pending.flags & flags::DATA != 0 && flow.track & track::RTT != 0 {
         sink.refused_rtt(refusal::JOINED_MIDWAY, 1);
     }
+    if flow.syn_ack_time != 0 {
+        sink.waits(waits::HALF_BEGUN);
+    }
     if pending.flags & flags::SYN_ACK != 0 && pending.time == 0 {
         sink.refused(refusal::JOINED_MIDWAY);
     }
@@ -72,6 +76,7 @@ pub fn answer(
         flow.syn_time = pending.time;
         flow.syn_end = pending.isn.wrapping_add(1);
         flow.syn_ack_time = clock.now();
+        sink.waits(waits::HALF_BEGUN);
         flow.syn_ack_end = segment.seq.wrapping_add(1);
         flow.syn_ack_tsval = segment.tsval;
         flow.state = state::SYN_ACK;
@@ -191,29 +196,53 @@ pub fn segment_of(
     }
 }
 
-/// Joins a flow midway that was not followed for a while: nothing that began before may end now.
+/// What of a flow is followed segment by segment.
+const FOLLOWED: u8 = track::RTT | track::FIRST_BYTE;
+
+/// From here on `tracked` of a flow is. Nothing may end that began while nobody looked: `heard` unless nobody listened to
+/// it at all meanwhile. What was tracked before goes on. Returns what waits no more ([`waits`]); what a flow waited for that
+/// nobody listened to is not among it.
 #[inline(always)]
-pub fn rejoin(flow: &mut Flow) {
-    forget(flow);
+pub fn retrack(flow: &mut Flow, tracked: u8, heard: bool) -> u32 {
+    let more = tracked & !flow.track;
+    let idle = flow.track & FOLLOWED == 0;
+    flow.track = tracked;
+    let requested = flow.request_time != 0;
+    let segments = if !heard {
+        forget(flow, 1);
+        return 0;
+    } else if idle && more & FOLLOWED != 0 {
+        forget(flow, 0)
+    } else if more & track::FIRST_BYTE != 0 {
+        publish(&mut flow.request_time, 0);
+        0
+    } else {
+        return 0;
+    };
+    segments * waits::SEGMENT_ENDED + u32::from(requested) * waits::REQUEST_ENDED
 }
 
-/// Forgets all that a flow was in the midst of.
+/// Forgets segments and requests that a flow was in the midst of, and with `whole` everything else that it was; how many segments.
 ///
 /// In the kernel a function of its own, which the verifier walks once.
 #[cfg_attr(target_arch = "bpf", unsafe(no_mangle))]
 #[cfg_attr(target_arch = "bpf", inline(never))]
-extern "C" fn forget(flow: *mut Flow) -> u32 {
+extern "C" fn forget(flow: *mut Flow, whole: u32) -> u32 {
     // SAFETY: the verifier asks for the check; callers pass a reference.
     let Some(flow) = (unsafe { flow.as_mut() }) else {
         return 0;
     };
+    let mut ended = 0;
     for way in &mut flow.direction {
-        acknowledgement::drop_all(way);
+        ended += acknowledgement::drop_all(way) + u32::from(way.edge_time != 0);
         way.edge_time = 0;
         way.hole_end = way.hole_start;
         way.flags &= direction::LOCAL;
     }
     publish(&mut flow.request_time, 0);
+    if whole == 0 {
+        return ended;
+    }
     publish(&mut flow.syn_ack_time, 0);
     for side in 0..2 {
         // SAFETY: valid references. Volatile, or the zeros become a call of memset.
@@ -225,7 +254,7 @@ extern "C" fn forget(flow: *mut Flow) -> u32 {
     if flow.state == state::SYN_ACK {
         flow.state = state::OPEN;
     }
-    0
+    ended
 }
 
 /// Whether a direction has sent its FIN and had it acknowledged.

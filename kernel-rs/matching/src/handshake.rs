@@ -10,6 +10,7 @@ use latscope_events::{
 use crate::{
     Clock, Found, Segment, Sink, clock, data,
     segment::{ACK, RST, SYN},
+    waits,
 };
 
 /// `ECONNREFUSED` of Linux.
@@ -119,10 +120,14 @@ pub fn syn_ack_again(
             flow.syn_ack_tsval = segment.tsval;
             flow.syn_ack_changes = flow.syn_ack_changes.saturating_add(1);
             if flow.syn_ack_changes == 1 {
+                if flow.syn_ack_time == 0 {
+                    sink.waits(waits::HALF_BEGUN);
+                }
                 flow.syn_ack_time = clock.now();
             } else if flow.syn_ack_time != 0 {
                 // Back to a number that was left may be a copy of an earlier one.
                 flow.syn_ack_time = 0;
+                sink.waits(waits::HALF_ENDED);
                 sink.refused(refusal::RETRANSMITTED);
             }
         }
@@ -130,6 +135,7 @@ pub fn syn_ack_again(
     }
     if flow.syn_ack_time != 0 && (segment.timestamps == 0 || segment.tsval == flow.syn_ack_tsval) {
         flow.syn_ack_time = 0;
+        sink.waits(waits::HALF_ENDED);
         sink.refused(refusal::RETRANSMITTED);
     }
 }
@@ -156,6 +162,7 @@ pub fn acknowledged(
     if start == 0 {
         return;
     }
+    sink.waits(waits::HALF_ENDED);
     if segment.timestamps != 0 && segment.tsecr != flow.syn_ack_tsval {
         // It answers a later SYN-ACK.
         sink.refused(refusal::RETRANSMITTED);

@@ -21,4 +21,4 @@ pub mod sink;
 
 pub use clock::Clock;
 pub use segment::Segment;
-pub use sink::{Found, Sink};
+pub use sink::{Found, Sink, waits};

@@ -9,7 +9,7 @@ use latscope_events::{
     refusal,
 };
 
-use crate::{Clock, Found, Sink, clock};
+use crate::{Clock, Found, Sink, clock, waits};
 
 /// What a packet is: values of `kind`.
 pub const NONE: u8 = 0;
@@ -35,6 +35,7 @@ pub fn packet(flow: &mut Flow, side: u8, kind: u8, clock: &mut impl Clock, sink:
         } else if kind != NONE {
             let start = flow.syn_ack_time;
             flow.syn_ack_time = 0;
+            sink.waits(waits::HALF_ENDED);
             flow.state = state::OPEN;
             let found = Found {
                 metric: QUIC_HANDSHAKE,

@@ -20,6 +20,8 @@ pub struct Segment {
     pub timestamps: u8,
     /// Window field, as on the wire.
     pub window: u16,
+    /// 1 when selective acknowledgements tell of bytes behind a hole: [`shows_hole`].
+    pub sacked: u32,
 }
 
 /// No more data from the sender.
@@ -30,6 +32,17 @@ pub const SYN: u8 = 2;
 pub const RST: u8 = 4;
 /// Acknowledgement field significant.
 pub const ACK: u8 = 16;
+
+/// Bytes of a selective acknowledgement option of one block (RFC 2018, 3).
+pub const SACK_OF_ONE: u32 = 10;
+
+/// Whether selective acknowledgements tell of bytes behind a hole: the option is `size` bytes long, its first block begins at
+/// `left`. A first block below what is acknowledged tells of bytes that came twice (RFC 2883, 4), and is no hole by itself.
+#[inline(always)]
+#[must_use]
+pub const fn shows_hole(size: u32, left: u32, ack: u32) -> bool {
+    size > SACK_OF_ONE || size == SACK_OF_ONE && distance(left, ack) > 0
+}
 
 impl Segment {
     /// Sequence number after everything this segment takes up: SYN, payload and FIN.

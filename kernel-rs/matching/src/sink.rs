@@ -33,6 +33,24 @@ impl Found {
     };
 }
 
+/// Starts that a packet began and ended, counted in one word: a byte for either of segments, four bits for each of the others.
+/// An end may be reported, refused, or merged with another's.
+pub mod waits {
+    /// A segment began to wait for its acknowledgement.
+    pub const SEGMENT_BEGUN: u32 = 1;
+    /// One waits no more.
+    pub const SEGMENT_ENDED: u32 = 1 << 8;
+    /// The other half of a handshake began to wait for its end: a SYN-ACK for its acknowledgement, the client's Initial for
+    /// the server's.
+    pub const HALF_BEGUN: u32 = 1 << 16;
+    /// It waits no more.
+    pub const HALF_ENDED: u32 = 1 << 20;
+    /// A request began to wait for its reply.
+    pub const REQUEST_BEGUN: u32 = 1 << 24;
+    /// It waits no more.
+    pub const REQUEST_ENDED: u32 = 1 << 28;
+}
+
 /// Takes latencies and refusals.
 pub trait Sink {
     /// A latency was told apart.
@@ -41,4 +59,6 @@ pub trait Sink {
     fn refused_rtt(&mut self, reason: u32, count: u32);
     /// Another latency is not reported, for `reason`.
     fn refused(&mut self, reason: u32);
+    /// What began to wait for its end, and what waits no more: a sum of [`waits`].
+    fn waits(&mut self, change: u32);
 }

@@ -70,6 +70,8 @@ impl Sink for Taker<'_> {
     fn refused(&mut self, reason: u32) {
         self.monitor.refused[reason as usize] += 1;
     }
+
+    fn waits(&mut self, _change: u32) {}
 }
 
 /// Client or server for a side of the flow table, and the other way round: side 0 has the smaller (address, port) as the
@@ -175,6 +177,7 @@ pub fn segment(packet: &Packet) -> Segment {
         flags: packet.flags,
         timestamps: u8::from(packet.timestamps.is_some()),
         window: WINDOW.to_be(),
+        sacked: 0,
     }
 }
 

@@ -1,9 +1,8 @@
 //! What the kernel counted for a session: measured, lost, refused.
 
 use latscope_events::{
-    class::{ClassStats, KINDS},
+    class::{ClassStats, KINDS, kind},
     counter::{self, Counters},
-    flow::protocol,
     metric::{self, PACKET_METRICS, TCP_RTT},
     refusal::{REASONS, UNMATCHED_START},
 };
@@ -237,14 +236,18 @@ fn planes(lanes: &[(u32, Lane)], counters: &[Counters]) -> Planes {
 /// Metrics that starts of a kind are starts of.
 fn metrics_of(kind: usize) -> u32 {
     let metrics: &[u8] = match kind as u32 {
-        protocol::TCP => &[
+        kind::TCP => &[
             metric::TCP_HANDSHAKE_REMOTE,
             metric::TCP_HANDSHAKE_LOCAL,
             metric::TCP_CONNECT_FAILURE,
         ],
-        protocol::UDP => &[metric::UDP_REPLY, metric::QUIC_HANDSHAKE],
-        protocol::ECHO => &[metric::ICMP_ECHO],
-        _ => &[metric::DNS_REPLY],
+        kind::UDP => &[metric::UDP_REPLY, metric::QUIC_HANDSHAKE],
+        kind::ECHO => &[metric::ICMP_ECHO],
+        kind::DNS => &[metric::DNS_REPLY],
+        kind::SEGMENT => &[metric::TCP_RTT],
+        kind::SYN_ACK => &[metric::TCP_HANDSHAKE_LOCAL],
+        kind::REQUEST => &[metric::TCP_FIRST_BYTE],
+        _ => &[metric::QUIC_HANDSHAKE],
     };
     metrics.iter().fold(0, |bits, metric| bits | 1 << metric)
 }

@@ -575,6 +575,7 @@ impl State {
         };
         self.groups[group] = Some(view.clone());
         self.since[group] = self.next_generation();
+        self.object.begin(group, self.since[group]);
         Ok(group)
     }
 

@@ -64,11 +64,13 @@ fn by_default_all_maps_together_take_16_mb_on_two_cpus() {
 #[test]
 fn tables_are_as_large_as_asked_for() {
     let (usual, usual_bytes) = loaded(Tables::default());
-    assert_eq!((usual["FLOWS4"], usual["FLOWS6"]), (16_384, 8192));
+    assert_eq!((usual["FLOWS4"], usual["FLOWS6"]), (12_288, 6144));
     let (few, few_bytes) = loaded(Tables::for_flows(2048).unwrap());
     let shares = [
-        ("FLOWS4", 2048),
-        ("FLOWS6", 1024),
+        ("FLOWS4", 1536),
+        ("FLOWS6", 768),
+        ("UDP_FLOWS4", 512),
+        ("UDP_FLOWS6", 256),
         ("HALF_OPEN4", 128),
         ("HALF_OPEN6", 64),
         ("PENDING4", 512),

@@ -29,6 +29,7 @@ mod routes;
 mod session;
 mod shards;
 mod spanning;
+mod table;
 mod tables;
 mod tc;
 mod waiting;

@@ -135,7 +135,7 @@ impl Object {
             classes: Classes::open(&mut ebpf)?,
             group_stats: take(&mut ebpf, "GROUP_STATS")?,
             counters: take(&mut ebpf, "COUNTERS")?,
-            waiting: Waiting::open(&mut ebpf, tables)?,
+            waiting: Waiting::open(&mut ebpf)?,
             histograms: Histograms::open(&mut ebpf, tables.histograms())?,
             rings: Some(rings),
             ring_bytes,
@@ -249,12 +249,17 @@ impl Object {
         })
     }
 
+    /// A group looks anew, from this generation on.
+    pub(super) fn begin(&mut self, group: usize, since: u32) {
+        self.waiting.begin(group, since);
+    }
+
     /// Starts that will never be answered when no packet follows: everything that waits, in flows as well.
     pub(super) fn unanswered_for_good(&self) -> Result<u64, Failure> {
         let stats = self.stats_of(0)?;
         let begun: u64 = stats.begun.iter().sum();
         let ended: u64 = stats.ended.iter().sum();
-        Ok(begun.saturating_sub(ended) + self.waiting.in_flows())
+        Ok(begun.saturating_sub(ended))
     }
 
     /// Counters of a group, added over CPUs.

@@ -4,7 +4,7 @@ use aya::{EbpfLoader, util::nr_cpus};
 use latscope_events::{
     histogram::Histogram,
     series::remembered,
-    table::{FLOWS, share},
+    table::{self, FLOWS, share},
 };
 
 use crate::failure::{Failure, Reason};
@@ -22,9 +22,11 @@ const ENTRIES_A_CPU: u32 = 192;
 const FEWEST_HISTOGRAMS: u64 = 320;
 
 /// Tables by the IPv4 flows that there is room for; what that means for each, [`share`] says.
-const SHARES: [(&str, usize); 7] = [
-    ("FLOWS4", 1),
+const SHARES: [(&str, usize); 9] = [
+    ("FLOWS4", share::FLOWS4),
     ("FLOWS6", share::FLOWS6),
+    ("UDP_FLOWS4", share::UDP_FLOWS4),
+    ("UDP_FLOWS6", share::UDP_FLOWS6),
     ("HALF_OPEN4", share::HALF_OPEN4),
     ("HALF_OPEN6", share::HALF_OPEN6),
     ("PENDING4", share::PENDING4),
@@ -74,10 +76,11 @@ impl Tables {
         }
     }
 
-    /// Entries of a table of which there is one to so many flows.
+    /// Entries of a table of this share.
     pub(super) fn entries(self, share: usize) -> u32 {
         let cpus = nr_cpus().unwrap_or(1) as u32;
-        (self.flows / share as u32).max(ENTRIES_A_CPU * cpus)
+        let entries = table::entries(self.flows as usize, share) as u32;
+        entries.max(ENTRIES_A_CPU * cpus)
     }
 
     /// How many histograms there are on this host: every CPU has its part of each.

@@ -6,12 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{
-    Ebpf,
-    maps::{HashMap, MapData},
-};
+use aya::Ebpf;
 use latscope_events::{
-    class::{GroupStats, KINDS},
+    class::{GroupStats, KINDS, kind},
     flow::{self, CODE, Direction, Flow, FlowKey4, FlowKey6, GROUPS, protocol},
     pending::{Pending, TransactionKey},
 };
@@ -19,50 +16,59 @@ use latscope_matching::{
     clock::{ANSWER_NS, TIMEOUT_NS},
     exchange::IDLE_NS,
     peer::WAITS,
+    segment::distance,
 };
 
-use super::{
-    tables::Tables,
-    wire::{Layout, Wire},
-};
-use crate::{bpf::take, failure::Failure};
+use super::table::Table;
+use crate::failure::Failure;
 
 type ByGroup = [[u64; KINDS]; GROUPS];
-type Table<K, V> = HashMap<MapData, Wire<K>, Wire<V>>;
 
 /// The tables of what waits.
 pub(super) struct Waiting {
     peers4: Table<FlowKey4, Pending>,
     peers6: Table<FlowKey6, Pending>,
     transactions: Table<TransactionKey, Pending>,
-    flows4: [Table<FlowKey4, Flow>; 2],
-    flows6: [Table<FlowKey6, Flow>; 2],
+    flows4: [Table<FlowKey4, Flow>; 3],
+    flows6: [Table<FlowKey6, Flow>; 3],
     /// ns after which a first datagram waits no more, by group.
     idle_ns: [u64; GROUPS],
+    /// The generation since which each group has looked.
+    since: [u32; GROUPS],
     /// As of then: tables are walked once a second at most, whoever asks.
     known: Cell<(Option<Instant>, ByGroup)>,
-    /// Entries after which a walk ends: those that come and go may make the kernel begin again.
-    longest: usize,
 }
 
 impl Waiting {
-    pub(super) fn open(ebpf: &mut Ebpf, tables: Tables) -> Result<Self, Failure> {
-        const WALKS: usize = 8;
+    pub(super) fn open(ebpf: &mut Ebpf) -> Result<Self, Failure> {
         Ok(Self {
-            peers4: take(ebpf, "PENDING4")?,
-            peers6: take(ebpf, "PENDING6")?,
-            transactions: take(ebpf, "TRANSACTIONS")?,
-            flows4: [take(ebpf, "FLOWS4")?, take(ebpf, "HALF_OPEN4")?],
-            flows6: [take(ebpf, "FLOWS6")?, take(ebpf, "HALF_OPEN6")?],
+            peers4: Table::open(ebpf, "PENDING4")?,
+            peers6: Table::open(ebpf, "PENDING6")?,
+            transactions: Table::open(ebpf, "TRANSACTIONS")?,
+            flows4: [
+                Table::open(ebpf, "FLOWS4")?,
+                Table::open(ebpf, "HALF_OPEN4")?,
+                Table::open(ebpf, "UDP_FLOWS4")?,
+            ],
+            flows6: [
+                Table::open(ebpf, "FLOWS6")?,
+                Table::open(ebpf, "HALF_OPEN6")?,
+                Table::open(ebpf, "UDP_FLOWS6")?,
+            ],
             idle_ns: [IDLE_NS; GROUPS],
+            since: [0; GROUPS],
             known: Cell::new((None, [[0; KINDS]; GROUPS])),
-            longest: WALKS * tables.flows() as usize,
         })
     }
 
     /// Takes over how long first datagrams of each group wait.
     pub(super) fn set_idle(&mut self, idle_ns: &[u64; GROUPS]) {
         self.idle_ns = *idle_ns;
+    }
+
+    /// A group looks anew, from this generation on: what flows waited for until now is lost.
+    pub(super) fn begin(&mut self, group: usize, since: u32) {
+        self.since[group % GROUPS] = since;
     }
 
     /// Starts of each group that were never answered.
@@ -84,7 +90,7 @@ impl Waiting {
         let waiting = if before.iter().all(|it| it.begun == it.ended) {
             [[0; KINDS]; GROUPS]
         } else {
-            self.waiting(crate::clock::monotonic_ns())
+            self.waiting(crate::clock::monotonic_ns())?
         };
         let after = stats()?;
         for (group, known) in known.iter_mut().enumerate() {
@@ -99,26 +105,21 @@ impl Waiting {
         Ok(known)
     }
 
-    /// Starts that wait and began not too long before `now`, by `CLOCK_MONOTONIC`.
-    fn waiting(&self, now: u64) -> ByGroup {
+    /// Starts that wait: in tables of their own those that began not too long before `now`, by `CLOCK_MONOTONIC`; in flows, whose
+    /// every packet looks after that, all.
+    fn waiting(&self, now: u64) -> Result<ByGroup, Failure> {
         let mut sum = [[0; KINDS]; GROUPS];
-        let mut add = |tag, first: &Pending| add(&mut sum, tag, first, &self.idle_ns, now);
-        walk(&self.peers4, self.longest, |key, it| add(key.tag, it));
-        walk(&self.peers6, self.longest, |key, it| add(key.tag, it));
-        walk(&self.transactions, self.longest, |key, it| add(key.tag, it));
-        sum
-    }
-
-    /// What the flows in the tables wait for: segments in flight, the last half of a handshake, requests.
-    pub(super) fn in_flows(&self) -> u64 {
-        let mut sum = 0;
+        let mut wait = |tag, first: &Pending| add(&mut sum, tag, first, &self.idle_ns, now);
+        self.peers4.each(|key, it| wait(key.tag, it))?;
+        self.peers6.each(|key, it| wait(key.tag, it))?;
+        self.transactions.each(|key, it| wait(key.tag, it))?;
         for flows in &self.flows4 {
-            walk(flows, self.longest, |key, it| sum += starts(key.tag, it));
+            flows.each(|key, it| add_flow(&mut sum, key.tag, it, &self.since))?;
         }
         for flows in &self.flows6 {
-            walk(flows, self.longest, |key, it| sum += starts(key.tag, it));
+            flows.each(|key, it| add_flow(&mut sum, key.tag, it, &self.since))?;
         }
-        sum
+        Ok(sum)
     }
 }
 
@@ -137,24 +138,24 @@ fn add(sum: &mut ByGroup, tag: u32, first: &Pending, idle_ns: &[u64; GROUPS], no
     }
 }
 
-fn starts(tag: u32, flow: &Flow) -> u64 {
-    let is = |there: bool| u64::from(there);
-    let tcp = tag & CODE == protocol::TCP;
-    let in_flight = |way: &Direction| {
-        let slots = way.slots.iter().filter(|it| **it != 0).count() as u64;
-        slots + is(way.edge_time != 0)
-    };
-    let segments = if tcp {
-        flow.direction.iter().map(in_flight).sum()
-    } else {
-        0
-    };
-    segments + is(flow.syn_ack_time != 0) + is(flow.request_time != 0)
-}
-
-/// Shows every entry that is there all the while, `longest` of them at most; others perhaps.
-fn walk<K: Layout, V: Layout>(table: &Table<K, V>, longest: usize, mut show: impl FnMut(&K, &V)) {
-    for entry in table.iter().take(longest).flatten() {
-        show(&entry.0.0, &entry.1.0);
+/// What a flow waits for: segments in flight, the last half of a handshake, a reply. Nothing that nobody asks for.
+fn add_flow(sum: &mut ByGroup, tag: u32, flow: &Flow, since: &[u32; GROUPS]) {
+    let group = flow::group(tag) as usize % GROUPS;
+    if flow.mask == 0 || distance(flow.generation, since[group]) < 0 {
+        return;
     }
+    let sum = &mut sum[group];
+    let is = |there: bool| u64::from(there);
+    let (half, request) = if tag & CODE == protocol::TCP {
+        let in_flight = |way: &Direction| {
+            let slots = way.slots.iter().filter(|it| **it != 0).count() as u64;
+            slots + is(way.edge_time != 0)
+        };
+        sum[kind::SEGMENT as usize] += flow.direction.iter().map(in_flight).sum::<u64>();
+        (kind::SYN_ACK, kind::REQUEST)
+    } else {
+        (kind::QUIC, kind::UDP)
+    };
+    sum[half as usize] += is(flow.syn_ack_time != 0);
+    sum[request as usize] += is(flow.request_time != 0);
 }

@@ -8,7 +8,7 @@ use latscope_events::{
 };
 use latscope_matching::{
     clock::LONGEST_NS,
-    segment::{ACK, FIN, RST},
+    segment::{ACK, FIN, RST, SACK_OF_ONE, shows_hole},
 };
 
 const COVERED: u16 = SEQUENCE_MATCHED | MAY_INCLUDE_ACK_DELAY;
@@ -43,6 +43,15 @@ impl Talk {
     /// The other side has them up to `to`.
     fn ack(&mut self, at_ms: u64, to: u32) {
         let ack = segment(500, self.base.wrapping_add(to), ACK, 0);
+        self.wire
+            .see(at_ms * MS, 1, ack, (self.tick.1, self.tick.0));
+    }
+
+    /// The other side has them up to `to`, and some behind a hole; its window moved.
+    fn sack(&mut self, at_ms: u64, to: u32) {
+        let mut ack = segment(500, self.base.wrapping_add(to), ACK, 0);
+        ack.sacked = 1;
+        ack.window = at_ms as u16;
         self.wire
             .see(at_ms * MS, 1, ack, (self.tick.1, self.tick.0));
     }
@@ -179,6 +188,43 @@ fn rule_5_what_may_have_waited_for_something_missing_is_flagged() {
     talk.ack(50, 200);
     talk.ack(51, 300);
     assert_eq!(talk.rtts(), [(29, COVERED), (20, SEQUENCE_MATCHED)]);
+}
+
+#[test]
+fn rule_5_what_selective_acknowledgements_show_to_wait_is_flagged() {
+    let mut talk = Talk::new(false);
+    talk.data(20, 0, 100);
+    talk.data(21, 100, 200);
+    talk.sack(30, 0);
+    assert_eq!(talk.refused(), [(refusal::DUPLICATE_ACK, 1)]);
+    talk.ack(50, 200);
+    assert_eq!(talk.rtts(), [(29, COVERED)]);
+    // One that goes on, and shows that the next are held up.
+    for (at, from) in [(60, 200), (61, 300), (62, 400)] {
+        talk.data(at, from, from + 100);
+    }
+    talk.sack(70, 300);
+    talk.data(71, 500, 600);
+    talk.ack(90, 500);
+    talk.ack(91, 600);
+    let flagged = (28, COVERED);
+    assert_eq!(
+        talk.rtts(),
+        [(10, SEQUENCE_MATCHED), flagged, (20, SEQUENCE_MATCHED)]
+    );
+    assert_eq!(talk.refused(), []);
+}
+
+#[test]
+fn rule_5_bytes_that_came_twice_are_no_hole() {
+    let twice = (50, 100);
+    assert!(!shows_hole(SACK_OF_ONE, twice.0, twice.1));
+    assert!(!shows_hole(SACK_OF_ONE, u32::MAX - 10, 10));
+    assert!(shows_hole(SACK_OF_ONE + 8, twice.0, twice.1));
+    assert!(shows_hole(SACK_OF_ONE, 101, 100));
+    assert!(shows_hole(SACK_OF_ONE, 10, u32::MAX - 10));
+    // Not even one block.
+    assert!(!shows_hole(2, 101, 100));
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(crate) struct Seen {
     pub(crate) found: Vec<Found>,
     pub(crate) refused_rtt: Vec<(u32, u32)>,
     pub(crate) refused: Vec<u32>,
+    /// What began less what ended, of what waits for its end.
+    pub(crate) waiting: i64,
 }
 
 impl Sink for Seen {
@@ -27,6 +29,19 @@ impl Sink for Seen {
     fn refused(&mut self, reason: u32) {
         self.refused.push(reason);
     }
+    fn waits(&mut self, change: u32) {
+        let field = |shift: u32, bits: u32| i64::from(change >> shift & ((1 << bits) - 1));
+        self.waiting += field(0, 8) - field(8, 8);
+        self.waiting += field(16, 4) - field(20, 4) + field(24, 4) - field(28, 4);
+    }
+}
+
+/// What waits for its end in a flow.
+pub(crate) fn waiting(flow: &Flow) -> i64 {
+    let ways = flow.direction.iter();
+    let in_flight = ways.flat_map(|it| it.slots.iter().chain([&it.edge_time]));
+    let all = in_flight.chain([&flow.syn_ack_time, &flow.request_time]);
+    all.filter(|it| **it != 0).count() as i64
 }
 
 /// A flow without anything, of which everything is wanted.
@@ -81,7 +96,10 @@ impl Wire {
         );
         let ack = segment(isn.0.wrapping_add(1), isn.1.wrapping_add(1), ACK, 0);
         wire.see(1011, 0, ack, (1, 1));
-        wire.seen = Seen::default();
+        wire.seen = Seen {
+            waiting: wire.seen.waiting,
+            ..Seen::default()
+        };
         wire
     }
 
@@ -89,6 +107,11 @@ impl Wire {
         let segment = self.stamped(segment, timestamps);
         let mut clock = at;
         flow::segment_of(&mut self.flow, side, &segment, &mut clock, &mut self.seen);
+        assert_eq!(
+            self.seen.waiting,
+            waiting(&self.flow),
+            "books of what waits"
+        );
     }
 
     fn stamped(&self, mut segment: Segment, (tsval, tsecr): (u32, u32)) -> Segment {

@@ -11,9 +11,11 @@ use latscope_matching::flow::UNKNOWN;
 
 use crate::{
     class::{any, class_of},
+    count,
     maps::{CONFIG, TRIE, WORK},
     measure::forget_histograms,
     packet::Packet,
+    parse::protocol,
 };
 
 /// Room for classifying a flow, for which the stack is too small.
@@ -103,15 +105,24 @@ pub(crate) extern "C" fn classify(flow: *mut Flow, packet: *const Packet, genera
         accept(field::EXCLUDE);
         mask &= !any(&work.clauses, &config.exclude_direction[opened]);
     }
-    let tracked = track(config, mask);
+    // Of datagrams nothing is followed by its number: their exchanges go on whoever comes and asks for connections.
+    let tracked = if packet.protocol == protocol::UDP {
+        0
+    } else {
+        track(config, mask)
+    };
     let since = config.since[packet.group as usize & (GROUPS - 1)];
     let gap = latscope_matching::segment::distance(flow.generation, since) < 0;
-    if flow.generation != 0 && (gap || tracked & !flow.track != 0 || flow.mask == 0) {
-        // Nobody listened until now, or not to all of it: what it was in the midst of is not known.
-        latscope_matching::flow::rejoin(flow);
+    if flow.generation == 0 {
+        flow.track = tracked;
+    } else {
+        // Where nobody listened until now, what it was in the midst of is not known.
+        let ended = latscope_matching::flow::retrack(flow, tracked, !gap && flow.mask != 0);
+        if ended != 0 {
+            count::waits(packet, ended);
+        }
     }
     forget_histograms(&mut flow.histograms);
-    flow.track = tracked;
     flow.class = class_of(mask, bank);
     flow.mask = mask;
     flow.generation = generation;

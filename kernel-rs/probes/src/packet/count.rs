@@ -1,7 +1,8 @@
 //! Latencies and refusals, counted by class: what every session has of them does not depend on the rings.
 
 use latscope_events::{
-    class, counter,
+    class::{self, kind},
+    counter,
     flow::Flow,
     metric::{PACKET_METRICS, TCP_RTT},
     refusal::REASONS,
@@ -11,9 +12,10 @@ use latscope_matching::Found;
 use crate::{
     class::class_of,
     histogram,
-    maps::{CLASS_STATS, CONFIG, COUNTERS},
+    maps::{CLASS_STATS, CONFIG, COUNTERS, GROUP_STATS},
     options::asked,
     packet::Packet,
+    parse::protocol,
 };
 
 /// Refusals of one packet that are kept; it has no more kinds.
@@ -113,4 +115,46 @@ pub(crate) fn refusals(class: u16, refusals: u64) {
             break;
         }
     }
+}
+
+/// Counts what of a flow began to wait for its end and what waits no more (`latscope_matching::waits`). What began, less what
+/// ended, less what waits in the flows that are there, was pushed out of its table (ACCURACY.md 21).
+#[inline(always)]
+pub(crate) fn waits(packet: &Packet, waits: u32) {
+    if let Some(stats) = GROUP_STATS.get_ptr_mut(packet.group) {
+        // SAFETY: this CPU's own value.
+        unsafe {
+            (*stats).begun[kind::SEGMENT as usize] += u64::from(waits & 0xff);
+            (*stats).ended[kind::SEGMENT as usize] += u64::from(waits >> 8 & 0xff);
+        }
+    }
+    if waits >> 16 != 0 {
+        further_waits(packet, waits);
+    }
+}
+
+/// What of [`waits`] few packets have.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn further_waits(packet: *const Packet, waits: u32) -> u32 {
+    // SAFETY: the verifier asks for the check; the memory is the callers'.
+    let Some(packet) = (unsafe { packet.as_ref() }) else {
+        return 0;
+    };
+    let Some(stats) = GROUP_STATS.get_ptr_mut(packet.group) else {
+        return 0;
+    };
+    let (half, request) = if packet.protocol == protocol::UDP {
+        (kind::QUIC, kind::UDP)
+    } else {
+        (kind::SYN_ACK, kind::REQUEST)
+    };
+    // SAFETY: this CPU's own value.
+    unsafe {
+        (*stats).begun[half as usize] += u64::from(waits >> 16 & 15);
+        (*stats).ended[half as usize] += u64::from(waits >> 20 & 15);
+        (*stats).begun[request as usize] += u64::from(waits >> 24 & 15);
+        (*stats).ended[request as usize] += u64::from(waits >> 28);
+    }
+    0
 }

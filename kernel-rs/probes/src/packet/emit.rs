@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     /// The first `count` are written; a packet brings at most two.
     found: [MaybeUninit<Found>; 2],
     count: u32,
+    /// `latscope_matching::waits`.
+    waits: u32,
     /// 16 bits each: round trip (1), reason (4), count (11).
     refusals: u64,
 }
@@ -55,24 +57,33 @@ impl Sink for Outcome {
     fn refused(&mut self, reason: u32) {
         self.refusals = self.refusals << 16 | u64::from(reason) << 11 | 1;
     }
+
+    #[inline(always)]
+    fn waits(&mut self, change: u32) {
+        self.waits += change;
+    }
 }
 
 impl Outcome {
+    /// Nothing yet, in `room`: moved out of there it would be cleared by a call of memset.
     #[inline(always)]
-    pub(crate) fn new() -> Self {
-        let mut outcome = MaybeUninit::<Self>::uninit();
-        let place = outcome.as_mut_ptr();
+    pub(crate) fn begin(room: &mut MaybeUninit<Self>) -> &mut Self {
+        let place = room.as_mut_ptr();
         // SAFETY: `found` may be uninitialised, the rest is written. Volatile, or all of it becomes a call of memset.
         unsafe {
             (&raw mut (*place).count).write_volatile(0);
+            (&raw mut (*place).waits).write_volatile(0);
             (&raw mut (*place).refusals).write_volatile(0);
-            outcome.assume_init()
+            room.assume_init_mut()
         }
     }
 
     /// Writes it all out.
     #[inline(always)]
     pub(crate) fn settle(&self, flow: &mut Flow, packet: &Packet, tick: &mut Tick) {
+        if self.waits != 0 {
+            count::waits(packet, self.waits);
+        }
         if self.refusals != 0 {
             count::refusals(flow.class, self.refusals);
         }

@@ -16,6 +16,7 @@ mod class;
 mod classify;
 mod clock;
 mod count;
+mod datagram;
 mod dns;
 mod emit;
 mod histogram;

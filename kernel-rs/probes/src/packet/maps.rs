@@ -15,7 +15,7 @@ use latscope_events::{
     pending::{Pending, TransactionKey},
     sample::{SHARD_BYTES, SHARDS},
     series::{GROUPINGS, SeriesKey, pool},
-    table::{FLOWS, share},
+    table::{FLOWS, entries, share},
 };
 
 use crate::{classify::Work, dns::ROOM, packet::Packet};
@@ -45,32 +45,44 @@ pub(crate) static INTERFACES: HashMap<u32, Interface, 4096, { BPF_F_NO_PREALLOC 
 #[btf_map]
 pub(crate) static TRIE: LpmTrie<TrieKey, Clauses, 65536> = LpmTrie::new();
 
-/// Flows of IPv4 seen in both directions.
+/// TCP flows of IPv4 seen in both directions.
 #[btf_map]
-pub(crate) static FLOWS4: LruHashMap<FlowKey4, Flow, FLOWS> = LruHashMap::new();
+pub(crate) static FLOWS4: LruHashMap<FlowKey4, Flow, { entries(FLOWS, share::FLOWS4) }> =
+    LruHashMap::new();
 
-/// Flows of IPv6 seen in both directions.
+/// TCP flows of IPv6 seen in both directions.
 #[btf_map]
-pub(crate) static FLOWS6: LruHashMap<FlowKey6, Flow, { FLOWS / share::FLOWS6 }> = LruHashMap::new();
+pub(crate) static FLOWS6: LruHashMap<FlowKey6, Flow, { entries(FLOWS, share::FLOWS6) }> =
+    LruHashMap::new();
+
+/// UDP flows of IPv4 seen in both directions: anybody's datagrams are answered somewhere, and must not push out connections.
+#[btf_map]
+pub(crate) static UDP_FLOWS4: LruHashMap<FlowKey4, Flow, { entries(FLOWS, share::UDP_FLOWS4) }> =
+    LruHashMap::new();
+
+/// UDP flows of IPv6 seen in both directions.
+#[btf_map]
+pub(crate) static UDP_FLOWS6: LruHashMap<FlowKey6, Flow, { entries(FLOWS, share::UDP_FLOWS6) }> =
+    LruHashMap::new();
 
 /// IPv4 flows whose SYN-ACK was seen, but not that the opener heard it: a flood of SYNs that a server answers gets no further.
 #[btf_map]
-pub(crate) static HALF_OPEN4: LruHashMap<FlowKey4, Flow, { FLOWS / share::HALF_OPEN4 }> =
+pub(crate) static HALF_OPEN4: LruHashMap<FlowKey4, Flow, { entries(FLOWS, share::HALF_OPEN4) }> =
     LruHashMap::new();
 
 /// IPv6 flows whose SYN-ACK was seen, but not that the opener heard it.
 #[btf_map]
-pub(crate) static HALF_OPEN6: LruHashMap<FlowKey6, Flow, { FLOWS / share::HALF_OPEN6 }> =
+pub(crate) static HALF_OPEN6: LruHashMap<FlowKey6, Flow, { entries(FLOWS, share::HALF_OPEN6) }> =
     LruHashMap::new();
 
 /// IPv4 peers heard from one side only.
 #[btf_map]
-pub(crate) static PENDING4: LruHashMap<FlowKey4, Pending, { FLOWS / share::PENDING4 }> =
+pub(crate) static PENDING4: LruHashMap<FlowKey4, Pending, { entries(FLOWS, share::PENDING4) }> =
     LruHashMap::new();
 
 /// IPv6 peers heard from one side only.
 #[btf_map]
-pub(crate) static PENDING6: LruHashMap<FlowKey6, Pending, { FLOWS / share::PENDING6 }> =
+pub(crate) static PENDING6: LruHashMap<FlowKey6, Pending, { entries(FLOWS, share::PENDING6) }> =
     LruHashMap::new();
 
 /// Requests that bear an id and wait for their answer.
@@ -78,7 +90,7 @@ pub(crate) static PENDING6: LruHashMap<FlowKey6, Pending, { FLOWS / share::PENDI
 pub(crate) static TRANSACTIONS: LruHashMap<
     TransactionKey,
     Pending,
-    { FLOWS / share::TRANSACTIONS },
+    { entries(FLOWS, share::TRANSACTIONS) },
 > = LruHashMap::new();
 
 /// The mask of each class, two banks.

@@ -1,5 +1,7 @@
 //! From flow to latency: the state machines of `latscope_matching`, at the flow's home.
 
+use core::mem::MaybeUninit;
+
 use latscope_events::{
     flow::{Direction, Flow, direction, home},
     metric::{DNS_REPLY, quality},
@@ -23,17 +25,23 @@ use crate::{
 
 /// The packet opens another connection on the flow's tuple.
 pub(crate) const REOPENED: u32 = 1;
-/// [`datagram`] is yet to be called: here it would be one call too deep for the stack.
-pub(crate) const DATAGRAM: u32 = 2;
-/// [`renewed`] is yet to be called, for the same reason.
-const STALE: u32 = 3;
+/// [`renewed`] is yet to be called: here it would be one call too deep for the stack.
+const STALE: u32 = 2;
 
-/// A packet of a flow that is known. Returns 0, [`REOPENED`] or [`DATAGRAM`].
+/// A segment of a flow that is known. Returns 0 or [`REOPENED`].
 #[inline(always)]
 pub(crate) fn seen(flow: *mut Flow, packet: *const Packet) -> u32 {
     match known(flow, packet) {
         STALE if renewed(flow, packet) != 0 => known(flow, packet),
         outcome => outcome,
+    }
+}
+
+/// A datagram of a flow that is known.
+#[inline(always)]
+pub(crate) fn exchanged(flow: *mut Flow, packet: *const Packet) {
+    if datagram(flow, packet) == STALE && renewed(flow, packet) != 0 {
+        datagram(flow, packet);
     }
 }
 
@@ -46,6 +54,30 @@ extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
     let (Some(flow), Some(packet)) = (unsafe { (flow.as_mut(), packet.as_ref()) }) else {
         return 0;
     };
+    let place = place(flow, packet);
+    if place != HOME {
+        return place;
+    }
+    if flow::reopens(flow, packet.side, &packet.segment) {
+        return REOPENED;
+    }
+    if flow.mask == 0 {
+        return 0;
+    }
+    let mut tick = Tick::new(packet.time);
+    let mut room = MaybeUninit::uninit();
+    let outcome = Outcome::begin(&mut room);
+    flow::segment_of(flow, packet.side, &packet.segment, &mut tick, outcome);
+    outcome.settle(flow, packet, &mut tick);
+    0
+}
+
+/// Of what [`place`] returns: the packet counts. Others are [`STALE`] and 0, for one that passes elsewhere too.
+const HOME: u32 = 3;
+
+/// Whether a packet is where its flow is at home; notes that it passed.
+#[inline(always)]
+fn place(flow: &mut Flow, packet: &Packet) -> u32 {
     let Some(control) = CONTROL.get(0) else {
         return 0;
     };
@@ -60,20 +92,7 @@ extern "C" fn known(flow: *mut Flow, packet: *const Packet) -> u32 {
         forget_histograms(&mut flow.histograms);
     }
     arrive(&mut flow.direction[usize::from(packet.side & 1)], packet);
-    if packet.protocol == protocol::UDP {
-        return DATAGRAM;
-    }
-    if flow::reopens(flow, packet.side, &packet.segment) {
-        return REOPENED;
-    }
-    if flow.mask == 0 {
-        return 0;
-    }
-    let mut tick = Tick::new(packet.time);
-    let mut outcome = Outcome::new();
-    flow::segment_of(flow, packet.side, &packet.segment, &mut tick, &mut outcome);
-    outcome.settle(flow, packet, &mut tick);
-    0
+    HOME
 }
 
 /// Classifies a flow that is known for the session set of now. Returns 1, or 0 when the packet is not at the flow's home.
@@ -142,73 +161,92 @@ pub(crate) extern "C" fn answered(
         return 0;
     };
     let mut tick = Tick::new(packet.time);
-    let mut outcome = Outcome::new();
+    let mut room = MaybeUninit::uninit();
+    let outcome = Outcome::begin(&mut room);
     let more = flow::answer(
         flow,
         first,
         packet.side,
         &packet.segment,
         &mut tick,
-        &mut outcome,
+        outcome,
     );
     outcome.settle(flow, packet, &mut tick);
     u32::from(more)
 }
 
-/// A datagram of a flow that is known.
+/// [`exchanged`], but [`STALE`] when the flow was classified for another session set.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn datagram(flow: *mut Flow, packet: *const Packet) -> u32 {
+extern "C" fn datagram(flow: *mut Flow, packet: *const Packet) -> u32 {
     // SAFETY: as in `known`.
     let (Some(flow), Some(packet)) = (unsafe { (flow.as_mut(), packet.as_ref()) }) else {
         return 0;
     };
+    let place = place(flow, packet);
+    if place != HOME {
+        return place;
+    }
     if flow.mask == 0 {
         return 0;
     }
     let mut tick = Tick::new(packet.time);
-    let mut outcome = Outcome::new();
+    let mut room = MaybeUninit::uninit();
+    let outcome = Outcome::begin(&mut room);
     exchange::datagram(
         flow,
         packet.side,
         options::idle_ns(packet),
         &mut tick,
-        &mut outcome,
+        outcome,
     );
     if packet.quic != quic::NONE {
-        quic::packet(flow, packet.side, packet.quic, &mut tick, &mut outcome);
+        quic::packet(flow, packet.side, packet.quic, &mut tick, outcome);
     }
     outcome.settle(flow, packet, &mut tick);
     0
 }
 
 /// A SYN that failed with `errno`: a flow of one packet, in `scratch`.
+#[inline(always)]
+pub(crate) fn failed(scratch: *mut Flow, packet: *const Packet, first: *const Pending, errno: u32) {
+    if wanted_once(scratch, packet, first) != 0 {
+        failed_with(scratch, packet, first, errno);
+    }
+}
+
+/// [`once`]. A function of its own, or the stack would be too small for [`classify`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn failed(
-    scratch: *mut Flow,
-    packet: *const Packet,
-    first: *const Pending,
-    errno: u32,
-) -> u32 {
+extern "C" fn wanted_once(scratch: *mut Flow, packet: *const Packet, first: *const Pending) -> u32 {
     // SAFETY: as in `known`; `scratch` is this CPU's own.
     let (Some(flow), Some(packet), Some(first)) =
         (unsafe { (scratch.as_mut(), packet.as_ref(), first.as_ref()) })
     else {
         return 0;
     };
-    if !once(flow, packet, first) {
+    u32::from(once(flow, packet, first))
+}
+
+/// [`failed`], of a flow that somebody wants.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn failed_with(
+    scratch: *mut Flow,
+    packet: *const Packet,
+    first: *const Pending,
+    errno: u32,
+) -> u32 {
+    // SAFETY: as in `wanted_once`.
+    let (Some(flow), Some(packet), Some(first)) =
+        (unsafe { (scratch.as_mut(), packet.as_ref(), first.as_ref()) })
+    else {
         return 0;
-    }
+    };
     let mut tick = Tick::new(packet.time);
-    let mut outcome = Outcome::new();
-    handshake::answered(
-        first,
-        &packet.segment,
-        errno as i16,
-        &mut tick,
-        &mut outcome,
-    );
+    let mut room = MaybeUninit::uninit();
+    let outcome = Outcome::begin(&mut room);
+    handshake::answered(first, &packet.segment, errno as i16, &mut tick, outcome);
     outcome.settle(flow, packet, &mut tick);
     0
 }
@@ -222,7 +260,7 @@ pub(crate) extern "C" fn transacted(
     first: *const Pending,
     metric: u32,
 ) -> u32 {
-    // SAFETY: as in `failed`.
+    // SAFETY: as in `wanted_once`.
     let (Some(flow), Some(packet), Some(first)) =
         (unsafe { (scratch.as_mut(), packet.as_ref(), first.as_ref()) })
     else {

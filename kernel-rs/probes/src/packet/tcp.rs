@@ -1,9 +1,11 @@
-//! The TCP header and its timestamps option (RFC 9293, 3.1; RFC 7323, 3.2).
+//! The TCP header and what its options tell: timestamps, and whether something is missing (RFC 9293, 3.1; RFC 7323, 3.2;
+//! RFC 2018, 3).
 
 use core::mem::MaybeUninit;
 
 use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
 use latscope_events::refusal;
+use latscope_matching::segment::{SACK_OF_ONE, shows_hole};
 
 use crate::{
     load::{load, opaque},
@@ -29,8 +31,13 @@ const HEADER: u32 = 20;
 const TIMESTAMPS: u8 = 8;
 /// No-operation twice, then timestamps: how nearly every segment's options begin.
 const USUAL: u32 = 0x0101_080a;
+/// Bytes of that.
+const USUAL_SIZE: u32 = 12;
+const SACK: u8 = 5;
+/// No-operation twice, then selective acknowledgements: how they follow, but for their size in the last byte.
+const USUAL_SACK: u32 = 0x0101_0500;
 const OPTIONS: u32 = 40;
-/// Last place where a timestamps option fits.
+/// Last place where one of the options looked for fits; the least of either is 10 bytes long.
 const LAST: u32 = OPTIONS - 10;
 
 /// Parses the segment at `packet.payload`. A function of its own, which the verifier walks once.
@@ -63,7 +70,8 @@ pub(crate) extern "C" fn parse_tcp(ctx: *mut __sk_buff, packet: *mut Packet) -> 
     segment.timestamps = 0;
     segment.tsval = 0;
     segment.tsecr = 0;
-    if header_length >= HEADER + 12 {
+    segment.sacked = 0;
+    if header_length >= HEADER + USUAL_SIZE {
         let Some([kinds, tsval, tsecr]) = load::<[u32; 3]>(ctx, offset + HEADER) else {
             return refusal::UNPARSABLE;
         };
@@ -71,6 +79,9 @@ pub(crate) extern "C" fn parse_tcp(ctx: *mut __sk_buff, packet: *mut Packet) -> 
             segment.timestamps = 1;
             segment.tsval = u32::from_be(tsval);
             segment.tsecr = u32::from_be(tsecr);
+            if header_length >= HEADER + USUAL_SIZE + 2 + SACK_OF_ONE {
+                sacks(ctx, offset + HEADER + USUAL_SIZE, packet);
+            }
         } else {
             return options(ctx, offset + HEADER, header_length - HEADER, packet);
         }
@@ -78,7 +89,20 @@ pub(crate) extern "C" fn parse_tcp(ctx: *mut __sk_buff, packet: *mut Packet) -> 
     FOLLOW
 }
 
-/// Looks for the timestamps option among others.
+/// Looks for selective acknowledgements behind the usual timestamps. Those that are elsewhere are not found, which costs a flag.
+#[inline(always)]
+fn sacks(ctx: *mut __sk_buff, offset: u32, packet: &mut Packet) {
+    if let Some([kinds, left, ..]) = load::<[u32; 3]>(ctx, offset) {
+        let kinds = u32::from_be(kinds);
+        if kinds & !0xff == USUAL_SACK
+            && shows_hole(kinds & 0xff, u32::from_be(left), packet.segment.ack)
+        {
+            packet.segment.sacked = 1;
+        }
+    }
+}
+
+/// Looks for timestamps and selective acknowledgements among other options.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn options(ctx: *mut __sk_buff, offset: u32, length: u32, packet: *mut Packet) -> u32 {
@@ -124,7 +148,12 @@ extern "C" fn options(ctx: *mut __sk_buff, offset: u32, length: u32, packet: *mu
             packet.segment.timestamps = 1;
             packet.segment.tsval = word(place as usize + 2);
             packet.segment.tsecr = word(place as usize + 6);
-            break;
+        } else if kind == SACK
+            && size >= SACK_OF_ONE
+            && place + size <= length
+            && shows_hole(size, word(place as usize + 2), packet.segment.ack)
+        {
+            packet.segment.sacked = 1;
         }
         if kind == 0 || size < 2 {
             // The end, or nonsense from here on; the rest of the header is still good.

@@ -14,12 +14,13 @@ use latscope_events::{
     refusal::REASONS,
 };
 use latscope_matching::{
-    Clock as _, flow, handshake, peer, quic,
+    Clock as _, flow, handshake, peer,
     segment::{ACK, RST, SYN},
 };
 
 use crate::{
     clock::{self, Tick},
+    datagram::{datagram4, datagram6},
     dns, icmp,
     maps::{
         CONFIG, CONTROL, FLOWS4, FLOWS6, GROUP_STATS, HALF_OPEN4, HALF_OPEN6, HEARD, INTERFACES,
@@ -36,7 +37,7 @@ pub(crate) const SILENCE: u32 = 1000;
 
 /// What new flows are made from: a copy of static bytes costs no memset.
 // SAFETY: a flow is plain integers.
-static ZERO: Flow = unsafe { core::mem::zeroed() };
+pub(crate) static ZERO: Flow = unsafe { core::mem::zeroed() };
 
 /// Looks at one packet.
 #[inline(always)]
@@ -223,10 +224,13 @@ fn follow(ctx: *mut __sk_buff, packet: *mut Packet) {
         }
         if (*packet).wanted == 0 {
             // Only as a transaction.
-        } else if (*packet).version == 4 {
-            follow4(packet);
         } else {
-            follow6(packet);
+            match (kind == ip::UDP, (*packet).version == 4) {
+                (false, true) => follow4(packet),
+                (false, false) => follow6(packet),
+                (true, true) => datagram4(packet),
+                (true, false) => datagram6(packet),
+            };
         }
         match (*packet).dns {
             dns::NONE => {}
@@ -341,23 +345,16 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
     key: &K,
     packet: &mut Packet,
 ) {
-    if packet.protocol != ip::TCP && packet.protocol != ip::UDP {
+    if packet.protocol != ip::TCP {
         unreachable(pending, key, packet);
         return;
     }
     if let Some(flow) = flows.get_ptr_mut(key) {
-        match measure::seen(flow, packet) {
-            measure::REOPENED => {}
-            measure::DATAGRAM => {
-                measure::datagram(flow, packet);
-                return;
-            }
-            _ => return,
+        if measure::seen(flow, packet) != measure::REOPENED {
+            return;
         }
         let _ = flows.remove(key);
-    } else if packet.protocol == ip::TCP
-        && let Some(flow) = half_open.get_ptr_mut(key)
-    {
+    } else if let Some(flow) = half_open.get_ptr_mut(key) {
         // SAFETY: a map value of plain integers.
         let confirmed = unsafe { flow::confirms(&*flow, packet.side, &packet.segment) };
         if measure::seen(flow, packet) != measure::REOPENED {
@@ -371,7 +368,7 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
         let _ = half_open.remove(key);
     }
     let Some(first) = pending.get_ptr_mut(key) else {
-        if packet.protocol == ip::UDP || packet.segment.flags & RST == 0 {
+        if packet.segment.flags & RST == 0 {
             let Some(fresh) = HEARD.get_ptr_mut(0) else {
                 return;
             };
@@ -379,8 +376,8 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
             let fresh = unsafe { &mut *fresh };
             heard(fresh, packet);
             let _ = pending.insert(key, &*fresh, 0);
-            if waits(fresh, packet) {
-                begun(packet, code(packet));
+            if fresh.flags & peer::WAITS != 0 {
+                begun(packet, protocol::TCP);
             }
         }
         return;
@@ -392,9 +389,7 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
         return;
     }
     let segment = &packet.segment;
-    if packet.protocol == ip::UDP {
-        // Every datagram may be an answer.
-    } else if first.flags & flags::SYN != 0 {
+    if first.flags & flags::SYN != 0 {
         if handshake::is_refusal(first, segment) {
             if let Some(scratch) = SCRATCH.get_ptr_mut(0) {
                 measure::failed(scratch, packet, first, handshake::ECONNREFUSED as u32);
@@ -412,14 +407,14 @@ fn look<K: Copy, const F: usize, const H: usize, const P: usize>(
     } else if segment.flags & RST != 0 {
         return;
     }
-    let waits = waits(first, packet);
-    if packet.protocol == ip::TCP && first.flags & flags::SYN != 0 {
+    let waits = first.flags & peer::WAITS != 0;
+    if first.flags & flags::SYN != 0 {
         begin(half_open, key, packet, first);
     } else {
         begin(flows, key, packet, first);
     }
     if pending.remove(key).is_ok() && waits {
-        ended(packet, code(packet));
+        ended(packet, protocol::TCP);
     }
 }
 
@@ -440,18 +435,10 @@ fn begin<K: Copy, const F: usize>(
         && let Some(flow) = table.get_ptr_mut(key)
     {
         measure::established(flow, packet, first);
-        if packet.protocol == ip::UDP {
-            measure::datagram(flow, packet);
-        } else if measure::answered(flow, packet, first) != 0 {
+        if measure::answered(flow, packet, first) != 0 {
             measure::seen(flow, packet);
         }
     }
-}
-
-/// Whether something of a peer waits for its end.
-#[inline(always)]
-fn waits(first: &Pending, packet: &Packet) -> bool {
-    packet.protocol == ip::UDP || first.flags & peer::WAITS != 0
 }
 
 /// An ICMP error that quotes a SYN nobody answered (ACCURACY.md 3).
@@ -474,9 +461,21 @@ fn unreachable<K: Copy, const P: usize>(
     }
 }
 
-/// The first packet of a tuple. Fills in every field.
+/// The first segment of a tuple.
 #[inline(always)]
 fn heard(first: &mut Pending, packet: &Packet) {
+    first_of(first, packet);
+    peer::heard(
+        first,
+        packet.side,
+        &packet.segment,
+        &mut Tick::new(packet.time),
+    );
+}
+
+/// What is noted of the first packet of any tuple. Fills in every field.
+#[inline(always)]
+pub(crate) fn first_of(first: &mut Pending, packet: &Packet) {
     first.time = 0;
     for field in [&raw mut first.end, &raw mut first.isn, &raw mut first.tsval] {
         // SAFETY: a valid field. Volatile, or the zeros become a call of memset, a byte loop.
@@ -491,65 +490,46 @@ fn heard(first: &mut Pending, packet: &Packet) {
     if packet.local != 0 {
         first.flags |= flags::LOCAL;
     }
-    if packet.protocol == ip::UDP {
-        first.time = Tick::new(packet.time).now();
-        if packet.quic == quic::INITIAL {
-            first.flags |= flags::QUIC;
-        }
-        return;
-    }
-    peer::heard(
-        first,
-        packet.side,
-        &packet.segment,
-        &mut Tick::new(packet.time),
-    );
 }
 
-/// A further packet from the same side.
+/// A further segment from the same side.
 #[inline(always)]
 fn heard_again(first: &mut Pending, packet: &Packet) {
-    if first.home != packet.home {
-        if packet.coarse.wrapping_sub(first.seen) <= SILENCE {
-            // The same packet on another interface (ACCURACY.md 20).
-            return;
-        }
-        first.home = packet.home;
-    }
-    first.seen = packet.coarse;
-    if packet.protocol == ip::UDP {
-        let now = Tick::new(packet.time).now();
-        if now.wrapping_sub(first.time) > options::idle_ns(packet) {
-            // Nobody answered the burst before.
-            first.time = now;
-            first.flags &= !flags::QUIC;
-            if packet.quic == quic::INITIAL {
-                first.flags |= flags::QUIC;
-            }
-            begun(packet, code(packet));
-        }
-        return;
-    }
     let mut tick = Tick::new(packet.time);
-    if peer::heard_again(first, packet.side, &packet.segment, &mut tick) {
+    if is_at_home(first, packet)
+        && peer::heard_again(first, packet.side, &packet.segment, &mut tick)
+    {
         begun(packet, protocol::TCP);
     }
 }
 
+/// Whether a further packet from the same side is no copy of one on another interface (ACCURACY.md 20). Notes that it passed.
+#[inline(always)]
+pub(crate) fn is_at_home(first: &mut Pending, packet: &Packet) -> bool {
+    if first.home != packet.home {
+        if packet.coarse.wrapping_sub(first.seen) <= SILENCE {
+            return false;
+        }
+        first.home = packet.home;
+    }
+    first.seen = packet.coarse;
+    true
+}
+
 /// Counts a start of one of the tables of those that wait. What is begun less what is ended and what waits was never answered.
 #[inline(always)]
-pub(crate) fn begun(packet: &Packet, code: u32) {
+pub(crate) fn begun(packet: &Packet, kind: u32) {
     if let Some(stats) = GROUP_STATS.get_ptr_mut(packet.group) {
         // SAFETY: this CPU's own value; the index is masked.
-        unsafe { (*stats).begun[code as usize & (KINDS - 1)] += 1 };
+        unsafe { (*stats).begun[kind as usize & (KINDS - 1)] += 1 };
     }
 }
 
 /// Counts the end of such a start, whether it was reported or counted as refused.
 #[inline(always)]
-pub(crate) fn ended(packet: &Packet, code: u32) {
+pub(crate) fn ended(packet: &Packet, kind: u32) {
     if let Some(stats) = GROUP_STATS.get_ptr_mut(packet.group) {
         // SAFETY: as above.
-        unsafe { (*stats).ended[code as usize & (KINDS - 1)] += 1 };
+        unsafe { (*stats).ended[kind as usize & (KINDS - 1)] += 1 };
     }
 }

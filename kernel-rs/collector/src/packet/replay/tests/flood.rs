@@ -164,7 +164,7 @@ fn rule_22_a_flood_of_syns() {
 fn rule_22_a_flood_of_syns_that_are_answered() {
     let count = packets(USUAL);
     let mut scene = Scene::open();
-    scene.flooded(count, |number| {
+    let unanswered = scene.flooded(count, |number| {
         let (to, back) = ((number as u16, 80), (80, number as u16));
         let answer = tcp(back, 7, number.wrapping_add(1), SYN | ACK, b"");
         vec![
@@ -172,6 +172,7 @@ fn rule_22_a_flood_of_syns_that_are_answered() {
             from(number, false, 6, &answer),
         ]
     });
+    assert_eq!(unanswered, u64::from(count), "SYN-ACKs");
 }
 
 #[test]
@@ -193,6 +194,37 @@ fn rule_22_a_flood_of_datagrams() {
         vec![from(number, true, 17, &udp((number as u16, 7), b"x"))]
     });
     assert_eq!(unanswered, u64::from(count));
+}
+
+/// A burst of datagrams each that is answered, over both families, while two connections say nothing at all.
+#[test]
+fn rule_22_a_flood_of_datagrams_that_are_answered() {
+    const QUIET: [u16; 2] = [FLOWS, FLOWS + 1];
+    let count = packets(USUAL);
+    let mut scene = Scene::open();
+    for flow in QUIET {
+        scene.segment(flow, 0, true, (99, 0, SYN), b"");
+        scene.segment(flow, 1, false, (99, 100, SYN | ACK), b"");
+        scene.segment(flow, 2, true, (100, 100, ACK), b"");
+    }
+    scene.now_ms += ROUND_MS;
+    scene.bench.records();
+    let unanswered = scene.flooded(count, |number| {
+        let exchange = |number: u32| {
+            let port = number as u16;
+            [(true, (port, 7)), (false, (7, port))]
+                .map(|(forward, ports)| from(number, forward, 17, &udp(ports, b"x")))
+        };
+        // One over each family.
+        [2 * number, 2 * number + 1].map(exchange).concat()
+    });
+    assert_eq!(unanswered, 0, "all were answered");
+    for flow in QUIET {
+        scene.segment(flow, 0, true, (100, 100, ACK), b"x");
+        scene.segment(flow, 5, false, (100, 101, ACK), b"x");
+        scene.segment(flow, 8, true, (101, 101, ACK), b"");
+    }
+    assert_eq!(scene.bench.of(metric::TCP_RTT), [5, 3, 5, 3]);
 }
 
 #[test]

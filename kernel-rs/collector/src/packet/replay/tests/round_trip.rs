@@ -95,6 +95,39 @@ fn rule_5_only_an_acknowledgement_of_what_was_sent_counts() {
     assert_eq!(wire.found(), [rtt(7, SEQ, false)]);
 }
 
+/// Wherever the option is, and though the acknowledgement moves the window: the block is 201 to 301.
+#[test]
+fn rule_5_selective_acknowledgements_tell_what_is_held_up() {
+    const WINDOW_AT: usize = 14 + 20 + 14;
+    const BEHIND_TIMESTAMPS: &[u8] = &[
+        1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 1, 1, 1, 5, 10, 0, 0, 0, 201, 0, 0, 1, 45,
+    ];
+    const BEFORE_TIMESTAMPS: &[u8] = &[
+        5, 10, 0, 0, 0, 201, 0, 0, 1, 45, 8, 10, 0, 0, 0, 2, 0, 0, 0, 1, 1, 1, 1, 1,
+    ];
+    const ALONE: &[u8] = &[1, 1, 5, 10, 0, 0, 0, 201, 0, 0, 1, 45];
+    /// Bytes 1 to 51, which came twice.
+    const TWICE: &[u8] = &[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 51];
+    for (options, quality) in [
+        (BEHIND_TIMESTAMPS, COVER),
+        (BEFORE_TIMESTAMPS, COVER),
+        (ALONE, COVER),
+        (TWICE, SEQ),
+    ] {
+        let mut wire = Wire::new();
+        wire.open();
+        wire.client(20, data(101, 501, 100));
+        wire.client(21, data(201, 501, 100));
+        let mut duplicate = wire.frame(ack(501, 101).options(options), false);
+        duplicate[WINDOW_AT] ^= 1;
+        wire.feed(30, &duplicate, false);
+        let flagged = u64::from(quality == COVER);
+        assert_eq!(wire.refused(refusal::DUPLICATE_ACK), flagged, "{options:?}");
+        wire.server(40, ack(501, 301));
+        assert_eq!(wire.found(), [rtt(19, quality, false)], "{options:?}");
+    }
+}
+
 #[test]
 fn rule_5_one_acknowledgement_of_many_is_one_sample() {
     let mut wire = Wire::new();

@@ -1,5 +1,7 @@
 //! Rules 20, 21 and 23: which packets are of one flow, and how long a start waits.
 
+use latscope_events::class::kind;
+
 use super::{
     build::{A, ACK, B, SYN, ends, ethernet, frame, ipv4, kind, tcp, udp},
     *,
@@ -24,6 +26,49 @@ fn rule_21_protocols_are_told_apart() {
             plain(metric::UDP_REPLY, 30)
         ]
     );
+}
+
+/// More connections than the table holds, each with a request in flight: what is pushed out is counted, the rest is answered.
+#[test]
+fn rule_21_what_flows_waited_for_when_pushed_out_is_counted() {
+    const CONNECTIONS: u32 = 14_000;
+    let mut bench = Bench::new();
+    let show = |bench: &mut Bench, at, number: u32, forward, (seq, ack, flags), payload: &[u8]| {
+        let [_, _, c, d] = number.to_be_bytes();
+        let (client, server) = ([172, 16, c, d], [192, 0, 2, 1]);
+        let (ends, ports) = if forward {
+            ((client, server), (40_000, 80))
+        } else {
+            ((server, client), (80, 40_000))
+        };
+        let segment = tcp(ports, seq, ack, flags, payload);
+        bench.see(at, &frame(&ipv4(ends, 6, &segment)));
+    };
+    let pushed_out = |bench: &Bench| {
+        let outside = bench.replay.object.group(0, true).unwrap();
+        [kind::SYN_ACK, kind::SEGMENT, kind::REQUEST].map(|kind| outside.unanswered[kind as usize])
+    };
+    for number in 0..CONNECTIONS {
+        show(&mut bench, 0, number, true, (99, 0, SYN), b"");
+        show(&mut bench, 1, number, false, (499, 100, SYN | ACK), b"");
+        show(&mut bench, 2, number, true, (100, 500, ACK), b"");
+        show(&mut bench, 3, number, true, (100, 500, ACK), b"x");
+        bench.records();
+    }
+    let [syn_acks, segments, requests] = pushed_out(&bench);
+    assert_eq!((syn_acks, segments), (0, requests));
+    assert!(
+        (1712..CONNECTIONS.into()).contains(&segments),
+        "{segments} of {CONNECTIONS}"
+    );
+    let mut found = 0;
+    for number in 0..CONNECTIONS {
+        show(&mut bench, 8, number, false, (500, 101, ACK), b"y");
+        found += bench.of(metric::TCP_RTT).len() as u64;
+    }
+    assert_eq!(found, u64::from(CONNECTIONS) - segments);
+    // A reply on a connection that was pushed out is a start of no known flow; those that are left wait for their own end.
+    assert_eq!(pushed_out(&bench), [0, segments, requests]);
 }
 
 /// Tuples that share all but one of their parts.
