@@ -73,6 +73,17 @@ install_bpf_linker() {
   return "$code"
 }
 
+# Unpacked, not installed: Debian's package would start a Prometheus on this machine.
+install_prometheus() {
+  local folder code=0
+  folder=$(mktemp -d) && chmod 755 "$folder" &&
+    (cd "$folder" && apt-get update -q && apt-get download prometheus) &&
+    rm -rf "$PROMETHEUS_ROOT" && mkdir -p "$PROMETHEUS_ROOT" &&
+    dpkg-deb --extract "$folder"/prometheus_*.deb "$PROMETHEUS_ROOT" || code=$?
+  rm -rf "$folder"
+  return "$code"
+}
+
 install_npm_packages() {
   # `npm ci` starts by deleting node_modules, which may be in use.
   if [ -d node_modules ]; then npm install --no-save; else npm ci; fi
@@ -133,6 +144,10 @@ if [ "$level" = test ]; then
     remember decode "$decode_hash"
   fi
   [ -x "$BPF_LINKER_ROOT/bin/bpf-linker" ] || setup_step bpf-linker install_bpf_linker
+  if ! command -v promtool >/dev/null; then
+    command -v apt-get >/dev/null || fail "prometheus and promtool are missing on this machine" "install them in PATH"
+    setup_step prometheus install_prometheus
+  fi
   [ -x "$GRPCURL_ROOT/grpcurl" ] ||
     setup_step grpcurl env GOBIN="$GRPCURL_ROOT" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION"
 fi

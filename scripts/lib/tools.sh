@@ -15,8 +15,9 @@ GRPCURL_VERSION=1.9.1
 LATSCOPE_TOOLS="${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/latscope"
 BPF_LINKER_ROOT="$LATSCOPE_TOOLS/bpf-linker-$BPF_LINKER_VERSION-llvm-$LLVM_MAJOR"
 GRPCURL_ROOT="$LATSCOPE_TOOLS/grpcurl-$GRPCURL_VERSION"
+PROMETHEUS_ROOT="$LATSCOPE_TOOLS/prometheus"
 
-PATH="$GRPCURL_ROOT:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+PATH="$GRPCURL_ROOT:$PROMETHEUS_ROOT/usr/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 # at_least VERSION MINIMUM: compares dotted numbers.
 at_least() { [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }

@@ -61,12 +61,13 @@ function announceHost({ kernelRelease, btf, jit, capabilities }: NodeCapabilitie
   );
 }
 
-function announceReady({ socket, group, tcp }: Listening, log: Logger): void {
+function announceReady({ socket, group, tcp, exporters }: Listening, log: Logger): void {
   announce(`listening on unix:${socket} (0660 root:${group.name})`);
   for (const address of tcp) {
     announce(`listening on ${address} (plaintext, --insecure)`);
     log.warn({ address }, `${address} is plaintext: every local user is operator`);
   }
+  for (const what of exporters) announce(what);
   const spec = `-d '{"spec":{"probes":[{"tcp":{}}]}}'`;
   announce("try");
   announceCommand(`grpcurl -plaintext -unix ${spec} ${socket} latscope.v1.SampleService/StreamSamples`);

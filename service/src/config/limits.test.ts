@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { flagOf, optionNames } from "./load.js";
 import { auditOptions } from "../audit/options.js";
+import { exportOptions } from "../export/options.js";
 import { guardOptions } from "../guard/options.js";
 import { quotaOptions } from "../quota/limits.js";
 import type { OptionMeta } from "./option.js";
@@ -19,7 +20,12 @@ it.each(limits)("docs/limits.md has %s with its default", (name) => {
 });
 
 const operations = await readFile(new URL("../../../docs/operations.md", import.meta.url), "utf8");
-const operated = Object.keys({ ...auditOptions, ...quotaOptions, ...guardOptions }) as (keyof typeof options)[];
+const operated = Object.keys({
+  ...auditOptions,
+  ...quotaOptions,
+  ...guardOptions,
+  ...exportOptions,
+}) as (keyof typeof options)[];
 
 it.each(operated)("docs/operations.md has %s, with its default where there is one", (name) => {
   const { fallback } = options[name].meta() as unknown as OptionMeta;

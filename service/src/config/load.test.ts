@@ -38,6 +38,7 @@ describe("loadConfig", () => {
       overheadWindow: 10_000,
       auditFileBytes: 64 * 2 ** 20,
       auditFiles: 8,
+      prometheusGroups: 100,
       drainTimeout: 5000,
       logLevel: "info",
     });

@@ -4,6 +4,7 @@ import { bytes } from "./bytes.js";
 import { duration } from "./duration.js";
 import { label } from "./label.js";
 import { auditOptions } from "../audit/options.js";
+import { exportOptions } from "../export/options.js";
 import { guardOptions } from "../guard/options.js";
 import { quotaOptions } from "../quota/limits.js";
 import { isLoopback, listenAddress } from "./listen.js";
@@ -103,6 +104,7 @@ export const options = {
   ...quotaOptions,
   ...guardOptions,
   ...auditOptions,
+  ...exportOptions,
   drainTimeout: withFallback(duration, "5s", {
     description: "how long streams get to end when the service stops",
     value: "TIME",

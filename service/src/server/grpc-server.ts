@@ -6,6 +6,7 @@ import { noAudit, type Audit } from "../audit/audit.js";
 import { authenticating } from "../auth/interceptor.js";
 import { formatAddress } from "../config/listen.js";
 import type { Config } from "../config/schema.js";
+import { startExporters, type Exporter } from "../export/start.js";
 import { Guard } from "../guard/guard.js";
 import { Health, ServingStatus } from "../health/health.js";
 import type { Caller } from "../rpc/caller.js";
@@ -28,6 +29,8 @@ export interface Listening {
   group: SocketGroup;
   /** `HOST:PORT` each, with the ports they got. */
   tcp: string[];
+  /** What each exporter does. */
+  exporters: string[];
 }
 
 /** The gRPC server: what it serves, where it listens, how it stops. */
@@ -45,6 +48,7 @@ export class GrpcServer {
   readonly #audit: Audit;
   readonly #guard: Guard;
   readonly #sessions: Sessions;
+  readonly #exporters: Exporter[] = [];
 
   /**
    * @param peerUid who is at the other end of a unix socket
@@ -96,7 +100,7 @@ export class GrpcServer {
   /** @throws ListenError when an address cannot be had; then nothing is left listening */
   async start(): Promise<Listening> {
     const { socket, socketGroup: groupName, listen, node, nodeLabel, maxStreams } = this.#config;
-    await addServices(this.#server, {
+    const parts = {
       collector: this.#collector,
       sessions: this.#sessions,
       policies: this.#policies,
@@ -109,7 +113,8 @@ export class GrpcServer {
       node: `nodes/${node}`,
       nodeLabels: Object.fromEntries(nodeLabel),
       log: this.#log,
-    });
+    };
+    await addServices(this.#server, parts);
     this.#guard.watch(this.#sessions);
     try {
       const group = await socketGroup(groupName);
@@ -120,7 +125,8 @@ export class GrpcServer {
         this.#listeners.push(server);
         tcp.push(formatAddress(address));
       }
-      return { socket, group, tcp };
+      this.#exporters.push(...(await startExporters(this.#config, parts)));
+      return { socket, group, tcp, exporters: this.#exporters.map(({ announcement }) => announcement) };
     } catch (error) {
       this.#close();
       throw error;
@@ -133,6 +139,7 @@ export class GrpcServer {
     this.#health.set(ServingStatus.NOT_SERVING);
     this.#draining.abort();
     await this.#drained(this.#config.drainTimeout);
+    await Promise.all(this.#exporters.splice(0).map(async (exporter) => exporter.close()));
     this.#close();
   }
 
