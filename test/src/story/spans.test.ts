@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
+import { output } from "../harness/command.js";
 import { LineProcess } from "../harness/lines.js";
 import { scopeOfEachTest, type Scope } from "../harness/scope.js";
-import { LATSCOPE } from "../harness/service.js";
+import { LATSCOPE, temporaryFolder } from "../harness/service.js";
 import { stage } from "../harness/stage.js";
 
 interface Line {
@@ -58,6 +60,27 @@ describe("latscope stream of spans", () => {
   test("--run-queue --comm: who waited", async () => {
     const line = await first(scope, ["--run-queue", "--comm", "sleep"], () => run("sleep", "0.05"));
     expect(line).toMatchObject({ metric: "METRIC_RUN_QUEUE", comm: "sleep" });
+  });
+
+  test("--run-queue --comm node: this very program waits for its turn", async () => {
+    const line = await first(scope, ["--run-queue", "--comm", "node"], () => run("node", "--eval", "0"));
+    expect(line).toMatchObject({ metric: "METRIC_RUN_QUEUE", comm: "node" });
+    expect(line.latency_ns).toBeLessThan(5_000_000_000);
+  });
+
+  test("--block-io: a write to a device, by the name of the device and of who asked", async () => {
+    const file = join(await temporaryFolder(scope), "disk");
+    await output(["truncate", "--size", "1M", file]);
+    const device = (await output(["losetup", "--find", "--show", file])).trim();
+    scope.defer(async () => {
+      await output(["losetup", "--detach", device]);
+    });
+    const line = await first(scope, ["--block-io", "--comm", "dd"], () =>
+      run("dd", "if=/dev/zero", `of=${device}`, "bs=4096", "count=1", "oflag=direct"),
+    );
+    expect(line).toMatchObject({ metric: "METRIC_BLOCK_IO_DEVICE", comm: "dd", subject: device.replace("/dev/", "") });
+    expect(line.latency_ns).toBeGreaterThan(0);
+    expect(line.latency_ns).toBeLessThan(5_000_000_000);
   });
 
   test("--user-function libc:getaddrinfo", async () => {

@@ -2,6 +2,7 @@
 
 mod existing;
 mod histogram;
+mod outcome;
 
 use std::{
     fs,

@@ -57,6 +57,11 @@ impl Books {
         }
     }
 
+    /// A start of the session will have no end, which the kernel does not know.
+    pub(super) fn lose_start(&mut self) {
+        self.closed[count::UNMATCHED_START] += 1;
+    }
+
     fn counts(&self, counters: &[Counters]) -> Counts {
         let mut sum = self.closed;
         for (bit, began) in &self.began {

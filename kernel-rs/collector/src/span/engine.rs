@@ -27,6 +27,7 @@ use super::{
     series::Groups,
     target::{CALLS_A_SECOND, Target},
     task::cgroup::Places,
+    trap::{self, Trap},
 };
 use crate::{
     bpf::grace,
@@ -126,10 +127,17 @@ pub(super) struct Seated {
     receiver: Arc<Receiver>,
 }
 
+impl Seated {
+    /// Generation since which it is there.
+    pub(super) const fn since(&self) -> u32 {
+        self.since
+    }
+}
+
 /// A session inside the engine.
 pub(super) struct Member {
     pub(super) lanes: Vec<Seated>,
-    books: Books,
+    pub(super) books: Books,
     groups: Groups,
     log: Arc<SessionLog>,
     pub(super) spec: CompiledSpec,
@@ -167,6 +175,8 @@ pub(super) struct State {
     tick_ns: u64,
     /// Functions by the bit of their lane.
     targets: HashMap<u32, Target>,
+    /// What a trap costs, once a function has been measured; the inner `None` = that could not be told.
+    trap: Option<Option<Trap>>,
     next_id: u64,
     generation: u32,
     /// Since when each metric's programs are all attached.
@@ -195,6 +205,7 @@ impl State {
             readings: Readings::default(),
             tick_ns: lane::TICK_NS,
             targets: HashMap::new(),
+            trap: None,
             next_id: 0,
             generation: 0,
             valid_from: [0; METRICS],
@@ -318,6 +329,7 @@ impl State {
     pub(super) fn leave(&mut self, id: u64) -> Option<(Member, Vec<Counters>)> {
         if self.members.contains_key(&id) && self.publish(Some((id, &[]))).is_ok() {
             self.reader.drain();
+            self.bury_goroutines();
             self.tell_losses();
         }
         let member = self.members.remove(&id)?;
@@ -362,6 +374,8 @@ impl State {
             let Some(function) = &it.lane.function else {
                 continue;
             };
+            self.trap
+                .get_or_insert_with(|| trap::calibrate(&mut self.object));
             match Target::attach(&mut self.object, function, it.bit, it.since) {
                 Ok(target) => drop(self.targets.insert(it.bit, target)),
                 Err(failure) => failed.push((
@@ -576,7 +590,15 @@ impl State {
                     shared,
                     load_time,
                 };
-                program::stats(own, info)
+                let trap = self.trap.flatten().and_then(|trap| match name {
+                    "latscope_tick" => None,
+                    "latscope_return" => Some(trap.returned),
+                    _ => Some(trap.reached),
+                });
+                ProgramStats {
+                    trap_time: trap.and_then(|it| it.try_into().ok()),
+                    ..program::stats(own, info)
+                }
             })
             .collect()
     }
@@ -663,6 +685,7 @@ fn tell_losses(shared: &Weak<Mutex<Option<State>>>) {
         && let Some(mut state) = shared.try_lock()
         && let Some(state) = state.as_mut()
     {
+        state.bury_goroutines();
         state.tell_losses();
         state.spare_the_host();
     }

@@ -9,6 +9,7 @@ mod books;
 mod capability;
 mod engine;
 mod function;
+mod goroutines;
 mod hook;
 mod lane;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod series;
 mod subject;
 mod target;
 mod task;
+mod trap;
 mod uprobe;
 
 pub use engine::SpanEngine;

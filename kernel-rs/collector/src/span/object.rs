@@ -23,6 +23,7 @@ use latscope_events::{
     span::{
         config::{Accepting, Config, Control, FilterKey},
         counters::Counters,
+        frames::{Frames, Goroutine},
         offsets::Offsets,
         series::SeriesKey,
         thread::{Request, Thread},
@@ -59,6 +60,8 @@ impl Layout for Config {}
 impl Layout for Control {}
 impl Layout for Counters {}
 impl Layout for FilterKey {}
+impl Layout for Frames {}
+impl Layout for Goroutine {}
 impl Layout for Offsets {}
 impl Layout for Request {}
 impl Layout for SeriesKey {}
@@ -83,6 +86,7 @@ pub(super) struct Object {
     filters: HashMap<MapData, Wire<FilterKey>, Wire<Accepting>>,
     written: [Vec<FilterKey>; 2],
     counters: PerCpuArray<MapData, Wire<Counters>>,
+    goroutines: HashMap<MapData, Wire<Goroutine>, Wire<Frames>>,
     series: [PerCpuHashMap<MapData, Wire<SeriesKey>, Wire<Histogram>>; 2],
 }
 
@@ -112,6 +116,7 @@ impl Object {
             filters: take(&mut ebpf, "FILTERS")?,
             written: [Vec::new(), Vec::new()],
             counters: take(&mut ebpf, "COUNTERS")?,
+            goroutines: take(&mut ebpf, "GOROUTINES")?,
             series: [take(&mut ebpf, "SERIES")?, take(&mut ebpf, "OTHERS")?],
             ebpf,
         })
@@ -284,6 +289,18 @@ impl Object {
     /// Stops them.
     pub(super) fn stop_timers(&mut self) {
         self.timers.clear();
+    }
+
+    /// What the goroutines of processes that are `gone` were in; their entries are removed.
+    pub(super) fn goroutines_of(&mut self, gone: impl Fn(u32) -> bool) -> Vec<Frames> {
+        let keys = self.goroutines.keys().filter_map(Result::ok);
+        let keys: Vec<Wire<Goroutine>> = keys.filter(|it| gone(it.0.pid)).collect();
+        let take = |key: Wire<Goroutine>| {
+            let frames = self.goroutines.get(&key, 0).ok()?;
+            self.goroutines.remove(&key).ok()?;
+            Some(frames.0)
+        };
+        keys.into_iter().filter_map(take).collect()
     }
 
     /// Calls of a lane's function so far, whether they were wanted or not.

@@ -60,6 +60,12 @@ pub mod target {
         target >> 16
     }
 
+    /// Whether it is that of a lane, not of one that had its bit before.
+    #[must_use]
+    pub const fn is_of(target: u64, lane: u32, salt: u32) -> bool {
+        target & 0xffff == pack(lane, salt, 0)
+    }
+
     /// All of it. `salt` differs from that of the lane that had the bit before.
     #[must_use]
     pub const fn pack(bit: u32, salt: u32, subject: u64) -> u64 {

@@ -5,15 +5,14 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_NOEXIST,
-    helpers::generated::{bpf_get_attach_cookie, bpf_probe_read_user},
+    helpers::generated::{bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_probe_read_user},
     macros::uprobe,
     programs::ProbeContext,
 };
 use core::ffi::c_void;
 use latscope_events::span::{
-    frames::{Frames, Goroutine},
+    frames::{FRAMES, Frames, Goroutine},
     metric::USER_FUNCTION,
-    thread::Thread,
 };
 
 use crate::{
@@ -27,26 +26,41 @@ const STACK_HI: u64 = 8;
 /// A function is entered, and has the stack it needs.
 #[uprobe]
 pub(crate) fn latscope_go_call(ctx: ProbeContext) -> u32 {
-    let (target, address, depth) = place(&ctx);
-    call::begin_in(USER_FUNCTION, target, depth, |thread| {
-        frames(key(thread, address))
-    });
+    let (target, goroutine, depth) = place(&ctx);
+    call::begin_in(USER_FUNCTION, target, depth, |_| frames(goroutine));
     0
 }
 
 /// A function is about to return.
 #[uprobe]
 pub(crate) fn latscope_go_return(ctx: ProbeContext) -> u32 {
-    let (target, address, depth) = place(&ctx);
-    call::end_in(USER_FUNCTION, target, End::Frame(depth), |thread| {
-        GOROUTINES.get_ptr_mut(key(thread, address))
+    let (target, goroutine, depth) = place(&ctx);
+    call::end_in(USER_FUNCTION, target, End::Frame(depth), |_| {
+        GOROUTINES.get_ptr_mut(goroutine)
     });
+    leave(goroutine);
     0
+}
+
+/// Forgets a goroutine that is in no function any more: most are not for long.
+#[inline(always)]
+fn leave(goroutine: Goroutine) {
+    let Some(frames) = GOROUTINES.get_ptr_mut(goroutine) else {
+        return;
+    };
+    let mut busy = 0;
+    for at in 0..FRAMES {
+        // SAFETY: only the goroutine itself writes it.
+        busy |= unsafe { (*frames).frame[at].time };
+    }
+    if busy == 0 {
+        let _ = GOROUTINES.remove(goroutine);
+    }
 }
 
 /// What the program is attached for, the goroutine, and how deep in its stack it is.
 #[inline(always)]
-fn place(ctx: &ProbeContext) -> (u64, u64, u64) {
+fn place(ctx: &ProbeContext) -> (u64, Goroutine, u64) {
     // SAFETY: the program's own context, whose registers the verifier lets it read.
     let (target, address, stack) = unsafe {
         (
@@ -64,16 +78,13 @@ fn place(ctx: &ProbeContext) -> (u64, u64, u64) {
             (address + STACK_HI) as *const c_void,
         )
     };
-    (target, address, top.wrapping_sub(stack))
-}
-
-#[inline(always)]
-fn key(thread: &Thread, address: u64) -> Goroutine {
-    Goroutine {
+    let goroutine = Goroutine {
         address,
-        pid: thread.task.pid,
+        // SAFETY: the helper takes nothing.
+        pid: (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32,
         reserved: 0,
-    }
+    };
+    (target, goroutine, top.wrapping_sub(stack))
 }
 
 #[inline(always)]

@@ -425,6 +425,13 @@ export interface ProgramStats {
   mapBytes: bigint;
   /** SESSION_VIEW_FULL, admin; that of a program which was refused ends in the failure's details */
   verifierLog: string;
+  /**
+   * Of a program on a function of programs: wall time that each run of it takes of its caller, with the trap into the kernel, which
+   * is in no run_time; measured on this host when the first such program was attached.
+   */
+  trapTime:
+    | Duration
+    | undefined;
   /** SESSION_VIEW_FULL, admin; struct bpf_insn each 8 bytes */
   bytecode: Buffer;
 }
@@ -2092,6 +2099,7 @@ function createBaseProgramStats(): ProgramStats {
     recursionMisses: 0n,
     mapBytes: 0n,
     verifierLog: "",
+    trapTime: undefined,
     bytecode: Buffer.alloc(0),
   };
 }
@@ -2154,6 +2162,9 @@ export const ProgramStats: MessageFns<ProgramStats> = {
     }
     if (message.verifierLog !== "") {
       writer.uint32(122).string(message.verifierLog);
+    }
+    if (message.trapTime !== undefined) {
+      Duration.encode(message.trapTime, writer.uint32(138).fork()).join();
     }
     if (message.bytecode.length !== 0) {
       writer.uint32(130).bytes(message.bytecode);
@@ -2294,6 +2305,14 @@ export const ProgramStats: MessageFns<ProgramStats> = {
             message.verifierLog = reader.string();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.trapTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
           case 16: {
             if (tag !== 130) {
               break;
@@ -2375,6 +2394,11 @@ export const ProgramStats: MessageFns<ProgramStats> = {
         : isSet(object.verifier_log)
         ? globalThis.String(object.verifier_log)
         : "",
+      trapTime: isSet(object.trapTime)
+        ? Duration.fromJSON(object.trapTime)
+        : isSet(object.trap_time)
+        ? Duration.fromJSON(object.trap_time)
+        : undefined,
       bytecode: isSet(object.bytecode) ? Buffer.from(bytesFromBase64(object.bytecode)) : Buffer.alloc(0),
     };
   },
@@ -2426,6 +2450,9 @@ export const ProgramStats: MessageFns<ProgramStats> = {
     if (message.verifierLog !== "") {
       obj.verifierLog = message.verifierLog;
     }
+    if (message.trapTime !== undefined) {
+      obj.trapTime = Duration.toJSON(message.trapTime);
+    }
     if (message.bytecode.length !== 0) {
       obj.bytecode = base64FromBytes(message.bytecode);
     }
@@ -2460,6 +2487,9 @@ export const ProgramStats: MessageFns<ProgramStats> = {
       : 0n;
     message.mapBytes = (object.mapBytes !== undefined && object.mapBytes !== null) ? BigInt(object.mapBytes) : 0n;
     message.verifierLog = object.verifierLog ?? "";
+    message.trapTime = (object.trapTime !== undefined && object.trapTime !== null)
+      ? Duration.fromPartial(object.trapTime)
+      : undefined;
     message.bytecode = object.bytecode ?? Buffer.alloc(0);
     return message;
   },

@@ -1116,6 +1116,10 @@ pub struct ProgramStats {
     /// SESSION_VIEW_FULL, admin; that of a program which was refused ends in the failure's details
     #[prost(string, tag = "15")]
     pub verifier_log: ::prost::alloc::string::String,
+    /// Of a program on a function of programs: wall time that each run of it takes of its caller, with the trap into the kernel, which
+    /// is in no run_time; measured on this host when the first such program was attached.
+    #[prost(message, optional, tag = "17")]
+    pub trap_time: ::core::option::Option<::prost_types::Duration>,
     /// SESSION_VIEW_FULL, admin; struct bpf_insn each 8 bytes
     #[prost(bytes = "vec", tag = "16")]
     pub bytecode: ::prost::alloc::vec::Vec<u8>,

@@ -216,3 +216,106 @@ impl<'a> Note<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// What `command` makes of a source; `None` where it is not there. `OUTPUT` is the file that it makes.
+    fn build(source: (&str, &str), command: &[&str]) -> Option<Vec<u8>> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(source.0), source.1).unwrap();
+        let built = Command::new(command[0])
+            .args(&command[1..])
+            .env("RUSTC_BOOTSTRAP", "1")
+            .current_dir(folder.path())
+            .status();
+        let Ok(status) = built else {
+            eprintln!("skipped: there is no {}", command[0]);
+            return None;
+        };
+        assert!(status.success(), "{command:?}");
+        Some(fs::read(folder.path().join("OUTPUT")).unwrap())
+    }
+
+    #[test]
+    fn rust_paths_are_found_however_they_are_mangled() {
+        const SOURCE: &str = "pub mod inside { pub struct One; impl One { #[inline(never)] pub fn nap(&self) {} } } \
+            fn main() { std::hint::black_box(inside::One).nap() }";
+        for mangling in ["legacy", "v0"] {
+            let mangling = format!("symbol-mangling-version={mangling}");
+            let command = [
+                "rustc",
+                "--crate-name",
+                "demo",
+                "-Zunstable-options",
+                "-C",
+                &mangling,
+                "-o",
+                "OUTPUT",
+                "demo.rs",
+            ];
+            let Some(bytes) = build(("demo.rs", SOURCE), &command) else {
+                return;
+            };
+            let file = File { bytes };
+            let found = file.functions("demo::inside::One::nap");
+            let found = found.or_else(|_| file.functions("<demo::inside::One>::nap"));
+            assert_eq!(found.unwrap().len(), 1, "{mangling}");
+        }
+    }
+
+    #[test]
+    fn a_stripped_library_has_what_it_exports_and_a_stripped_program_says_so() {
+        const SOURCE: &str = "int shown(void) { return 1; } static int hidden(void) { return 2; } \
+            int (*kept)(void) = hidden; int main(void) { return shown() + kept(); }";
+        let library = ["cc", "-s", "-shared", "-fPIC", "-o", "OUTPUT", "it.c"];
+        let Some(bytes) = build(("it.c", SOURCE), &library) else {
+            return;
+        };
+        let library = File { bytes };
+        assert!(library.is_stripped());
+        assert_eq!(library.functions("shown").unwrap().len(), 1);
+        let whole = build(("it.c", SOURCE), &["cc", "-o", "OUTPUT", "it.c"]).unwrap();
+        assert_eq!(File { bytes: whole }.functions("hidden").unwrap().len(), 1);
+        let stripped = build(("it.c", SOURCE), &["cc", "-s", "-o", "OUTPUT", "it.c"]).unwrap();
+        let why = File { bytes: stripped }.functions("hidden").unwrap_err();
+        assert!(why.contains("it is stripped"), "{why}");
+    }
+
+    #[test]
+    fn a_prelinked_file_s_probes_are_where_they_have_been_moved_to() {
+        /// How far everything was before.
+        const BEFORE: u64 = 0x1000;
+        let source = include_str!("../live_tests/programs/points.c");
+        let Some(bytes) = build(("points.c", source), &["cc", "-o", "OUTPUT", "points.c"]) else {
+            return;
+        };
+        let file = File { bytes };
+        let found = file.usdt("latscope", "begin").unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].semaphore.is_some());
+        let mut bytes = file.bytes.clone();
+        let notes = file.parse().unwrap();
+        let (start, size) = notes
+            .section_by_name(".note.stapsdt")
+            .unwrap()
+            .file_range()
+            .unwrap();
+        let mut at = start as usize;
+        while at < (start + size) as usize {
+            let word =
+                |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+            let text = at + 12 + word(at).next_multiple_of(4);
+            let end = text + word(at + 4).next_multiple_of(4);
+            for number in bytes[text..text + 24].chunks_exact_mut(8) {
+                let moved = u64::from_ne_bytes(number.try_into().unwrap()) + BEFORE;
+                number.copy_from_slice(&moved.to_ne_bytes());
+            }
+            at = end;
+        }
+        assert_eq!(File { bytes }.usdt("latscope", "begin").unwrap(), found);
+    }
+}

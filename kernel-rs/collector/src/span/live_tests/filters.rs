@@ -38,7 +38,7 @@ fn run(spec: &SessionSpec, children: &mut [&mut Child]) -> (Vec<u32>, Totals) {
     (samples.iter().map(pid).collect(), totals)
 }
 
-fn name_itself(name: &str) {
+pub(super) fn name_itself(name: &str) {
     let mut bytes = [0_u8; 16];
     bytes[..name.len()].copy_from_slice(name.as_bytes());
     // SAFETY: 16 bytes that end with NUL.
@@ -78,10 +78,10 @@ fn a_name_is_that_of_the_moment() {
 }
 
 /// A cgroup of the test's own, gone with the value.
-struct Cgroup(PathBuf);
+pub(super) struct Cgroup(PathBuf);
 
 impl Cgroup {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let root = mounts
             .lines()
@@ -94,11 +94,11 @@ impl Cgroup {
         Self(path)
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("/{}", self.0.file_name().unwrap().to_str().unwrap())
     }
 
-    fn take(&self, child: &Child, below: &str) {
+    pub(super) fn take(&self, child: &Child, below: &str) {
         fs::write(
             self.0.join(below).join("cgroup.procs"),
             child.pid.to_string(),
