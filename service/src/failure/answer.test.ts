@@ -2,6 +2,7 @@ import { expect, it, vi } from "vitest";
 import type { Logger } from "../log/logger.js";
 import { detailsOf } from "../testing/status-details.js";
 import { answerTo, type FailedCall } from "./answer.js";
+import { Failure } from "./failure.js";
 
 it("keeps the verifier's whole log for the service's own, and tells the client its tail", () => {
   const failure = {
@@ -25,4 +26,13 @@ it("keeps the verifier's whole log for the service's own, and tells the client i
     { method: "/a/B", reason: "PROGRAM_REFUSED", more: failure.log },
     "the kernel refused program a",
   );
+});
+
+it("notes that somebody was not allowed a call", () => {
+  const log = { debug: vi.fn(), warn: vi.fn(), error: vi.fn() } as unknown as Logger;
+  const call: FailedCall = { method: "/a/B", decision: "allowed" };
+  answerTo(Failure.of("SESSION_NOT_FOUND", "a does not exist"), call, log);
+  expect(call).toMatchObject({ reason: "SESSION_NOT_FOUND", decision: "allowed" });
+  answerTo(Failure.of("NOT_OWNER", "a is of b"), call, log);
+  expect(call).toMatchObject({ reason: "NOT_OWNER", decision: "denied" });
 });

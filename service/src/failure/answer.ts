@@ -5,10 +5,11 @@ import { Failure } from "./failure.js";
 import { fromAddon } from "./from-addon.js";
 import { toStatus } from "./to-status.js";
 
-/** A call that failed: which it was, and where to note why. */
+/** A call that failed: which it was, and where to note why, and whether somebody was not allowed it. */
 export interface FailedCall {
   readonly method: string;
   reason?: string;
+  decision?: "allowed" | "denied";
 }
 
 /** What a client is told of anything that was thrown; the log gets the rest, the call the reason. */
@@ -18,6 +19,7 @@ export function answerTo(error: unknown, call: FailedCall, log: Logger): Service
   // A fault of latscope itself is for the log, with whatever it tells of the host.
   const failure = known === undefined || known.status === "INTERNAL" ? unknownFailure(error, method, log) : known;
   call.reason = failure.reason;
+  if (failure.status === "PERMISSION_DENIED") call.decision = "denied";
   const { log: more } = failure.details;
   if (more !== undefined) log.warn({ method, reason: failure.reason, more }, failure.message);
   log.debug({ method, status: failure.status, reason: failure.reason, detail: failure.message }, "call failed");

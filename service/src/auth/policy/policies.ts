@@ -38,7 +38,6 @@ export class Policies {
   authorityOf({ principal, record }: Asking): Authority {
     const authority = this.#source.current.authorityOf(principal);
     if (authority === undefined) {
-      record.decision = "denied";
       throw Failure.of("RULE_MISSING", `no rule of the policy names ${principal.name || "plaintext callers"}`, {
         metadata: { principal: principal.name },
       });
@@ -51,7 +50,6 @@ export class Policies {
   require(needed: Role, caller: Asking, what: string): Authority {
     const authority = this.authorityOf(caller);
     if (!reaches(authority.role, needed)) {
-      caller.record.decision = "denied";
       const { rule, role } = authority;
       throw Failure.of("ROLE_MISSING", `${what} takes the role ${needed}; rule ${JSON.stringify(rule)} gives ${role}`, {
         metadata: { ...decidedBy(authority), needed },
