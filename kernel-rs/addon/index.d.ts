@@ -54,34 +54,42 @@ export declare class Collector {
    */
   status(): Promise<Buffer>
   /**
-   * Checks a `SessionSpec`, and loads and verifies the programs that it takes; attaches nothing. Returns a `Session` with
-   * `effective_spec` and `stats.programs` only.
+   * Checks a `SessionSpec` for whom it is to be, and loads and verifies the programs that it takes; attaches nothing. Returns a
+   * `Session` with `effective_spec` and `stats.programs` only.
    *
    * # Errors
-   * Every wrong field at once, or what the kernel refuses; `CLOSED`.
+   * Every wrong field at once; `REDACTION_DENIED` with each that is finer than what is told; `TARGET_DENIED` where nothing of a
+   * probe may be seen, or what may be cannot be told apart in the kernel; what the kernel refuses; `CLOSED`.
    */
-  verify(spec: Buffer): Promise<Buffer>
+  verify(spec: Buffer, scope: ReaderScope): Promise<Buffer>
   /**
    * Checks the reader's side of a `StreamSamplesRequest` whose session is yet to be made.
    *
    * # Errors
    * Every wrong field of the reader at once; the spec is not looked at. `CLOSED`.
    */
-  checkReader(request: Buffer): void
+  checkReader(request: Buffer, scope: ReaderScope): void
   /**
    * Checks the reader's side of a `StreamHistogramsRequest` whose session is yet to be made.
    *
    * # Errors
    * Every wrong field of the reader at once; of the spec only the groups are looked at. `CLOSED`.
    */
-  checkHistogramReader(request: Buffer): void
+  checkHistogramReader(request: Buffer, scope: ReaderScope): void
   /**
-   * Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
+   * Attaches a session, narrowed to what may be seen of it; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
    *
    * # Errors
    * As `verify`; nothing stays attached then.
    */
-  start(id: string, spec: Buffer): Promise<SessionHandle>
+  start(id: string, spec: Buffer, scope: ReaderScope): Promise<SessionHandle>
+  /**
+   * A `SessionSpec` as somebody may see it: without what would tell more of its samples than they tell themselves.
+   *
+   * # Errors
+   * Every wrong field of the scope at once.
+   */
+  redactSpec(spec: Buffer, scope: ReaderScope): Buffer
   /** Detaches everything. Idempotent. */
   close(): void
 }
@@ -138,12 +146,13 @@ export declare class SessionHandle {
    */
   stats(withBytecode: boolean): Promise<Buffer>
   /**
-   * New filters, exclude, collection and limits. Returns the effective `SessionSpec`.
+   * New filters, exclude, collection and limits, narrowed to what may be seen. Returns the effective `SessionSpec`.
    *
    * # Errors
-   * Every wrong field at once; the old spec stays in force then. `CLOSED`, also once it is stopped.
+   * Every wrong field at once; `TARGET_DENIED`, `REDACTION_DENIED`; the old spec stays in force then. `CLOSED`, also once it is
+   * stopped.
    */
-  update(spec: Buffer): Promise<Buffer>
+  update(spec: Buffer, scope: ReaderScope): Promise<Buffer>
   /** The next `SessionChange`; null once closed. */
   changes(): Promise<Buffer | null>
   /**
@@ -170,23 +179,30 @@ export declare class SessionHandle {
    * A reader for a `StreamSamplesRequest`.
    *
    * # Errors
-   * Every wrong field at once; `CLOSED`.
+   * Every wrong field at once; `REDACTION_DENIED`; `CLOSED`.
    */
   reader(request: Buffer, header: ReaderHeader): ReaderHandle
   /**
    * A reader for a `StreamHistogramsRequest`.
    *
    * # Errors
-   * Every wrong field at once; `CLOSED`.
+   * Every wrong field at once; `TARGET_DENIED`, `REDACTION_DENIED`; `CLOSED`.
    */
   histogramReader(request: Buffer, header: ReaderHeader): HistogramReaderHandle
   /**
-   * The `GetSnapshotResponse` to a `GetSnapshotRequest`; `node` is the resource name of this host.
+   * The `GetSnapshotResponse` to a `GetSnapshotRequest`.
    *
    * # Errors
-   * Every wrong field at once; `CLOSED`; what the kernel answers.
+   * Every wrong field at once; `TARGET_DENIED`, `REDACTION_DENIED`; `CLOSED`; what the kernel answers.
    */
-  snapshot(request: Buffer, node: string): Promise<Buffer>
+  snapshot(request: Buffer, header: ReaderHeader): Promise<Buffer>
+  /**
+   * Whether nothing that it ever measured is outside of these targets, each a `Filter`.
+   *
+   * # Errors
+   * Every wrong field of them at once.
+   */
+  isWithin(targets: Array<Buffer>): boolean
   /** Frees the log; readers get End. Idempotent. */
   close(): void
 }
@@ -230,12 +246,24 @@ export interface MapMemory {
  */
 export declare function peerUid(descriptor: RawFd): number | null
 
-/** The names that every message of a reader carries. */
+/** The names that every message of a reader carries, and for whom it reads. */
 export interface ReaderHeader {
   /** `nodes/{hostname}`. */
   node: string
   /** `sessions/{id}`. */
   session: string
+  /** What it may see. */
+  scope: ReaderScope
+}
+
+/** A caller, and what it may see of what is measured. */
+export interface ReaderScope {
+  /** As in `Session.owner`: cursors are good for this caller alone. */
+  principal: string
+  /** Each a `Filter`, OR between them; unset = everything, empty = nothing. */
+  targets?: Array<Buffer>
+  /** A `Redaction`; unset = nothing is withheld. */
+  redaction?: Buffer
 }
 
 /**

@@ -16,6 +16,7 @@ use prost::Message as _;
 use crate::{
     failure::{Answer, Thrown, malformed, thrown},
     runtime::blocking,
+    scope::ReaderScope,
     session::SessionHandle,
 };
 
@@ -83,15 +84,16 @@ impl Collector {
         blocking(move || inner.status().map(|it| it.encode_to_vec().into())).await
     }
 
-    /// Checks a `SessionSpec`, and loads and verifies the programs that it takes; attaches nothing. Returns a `Session` with
-    /// `effective_spec` and `stats.programs` only.
+    /// Checks a `SessionSpec` for whom it is to be, and loads and verifies the programs that it takes; attaches nothing. Returns a
+    /// `Session` with `effective_spec` and `stats.programs` only.
     ///
     /// # Errors
-    /// Every wrong field at once, or what the kernel refuses; `CLOSED`.
+    /// Every wrong field at once; `REDACTION_DENIED` with each that is finer than what is told; `TARGET_DENIED` where nothing of a
+    /// probe may be seen, or what may be cannot be told apart in the kernel; what the kernel refuses; `CLOSED`.
     #[napi(ts_return_type = "Promise<Buffer>")]
-    pub async fn verify(&self, spec: Buffer) -> Answer<Buffer> {
+    pub async fn verify(&self, spec: Buffer, scope: ReaderScope) -> Answer<Buffer> {
         let inner = self.inner.clone();
-        let spec = decode(&spec);
+        let spec = scope.narrow(&spec);
         blocking(move || {
             let (checked, programs) = inner.verify(&spec?)?;
             let message = Session {
@@ -112,10 +114,10 @@ impl Collector {
     /// # Errors
     /// Every wrong field of the reader at once; the spec is not looked at. `CLOSED`.
     #[napi]
-    pub fn check_reader(&self, request: Buffer) -> Result<(), Thrown> {
+    pub fn check_reader(&self, request: Buffer, scope: ReaderScope) -> Result<(), Thrown> {
         StreamSamplesRequest::decode(&request[..])
             .map_err(|error| malformed("StreamSamplesRequest", &error))
-            .and_then(|request| self.inner.check_reader(&request))
+            .and_then(|request| self.inner.check_reader(&request, &scope.check()?))
             .map_err(|failure| thrown(&failure))
     }
 
@@ -124,22 +126,43 @@ impl Collector {
     /// # Errors
     /// Every wrong field of the reader at once; of the spec only the groups are looked at. `CLOSED`.
     #[napi]
-    pub fn check_histogram_reader(&self, request: Buffer) -> Result<(), Thrown> {
+    pub fn check_histogram_reader(
+        &self,
+        request: Buffer,
+        scope: ReaderScope,
+    ) -> Result<(), Thrown> {
         StreamHistogramsRequest::decode(&request[..])
             .map_err(|error| malformed("StreamHistogramsRequest", &error))
-            .and_then(|request| self.inner.check_histogram_reader(&request))
+            .and_then(|request| self.inner.check_histogram_reader(&request, &scope.check()?))
             .map_err(|failure| thrown(&failure))
     }
 
-    /// Attaches a session; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
+    /// Attaches a session, narrowed to what may be seen of it; `id` is the part after `sessions/`, `spec` a `SessionSpec`.
     ///
     /// # Errors
     /// As `verify`; nothing stays attached then.
     #[napi(ts_return_type = "Promise<SessionHandle>")]
-    pub async fn start(&self, id: String, spec: Buffer) -> Answer<SessionHandle> {
+    pub async fn start(
+        &self,
+        id: String,
+        spec: Buffer,
+        scope: ReaderScope,
+    ) -> Answer<SessionHandle> {
         let inner = self.inner.clone();
-        let spec = decode(&spec);
+        let spec = scope.narrow(&spec);
         blocking(move || Ok(SessionHandle::new(id, inner.start(&spec?)?))).await
+    }
+
+    /// A `SessionSpec` as somebody may see it: without what would tell more of its samples than they tell themselves.
+    ///
+    /// # Errors
+    /// Every wrong field of the scope at once.
+    #[napi]
+    pub fn redact_spec(&self, spec: Buffer, scope: ReaderScope) -> Result<Buffer, Thrown> {
+        scope
+            .redact(&spec)
+            .map(|it| it.encode_to_vec().into())
+            .map_err(|failure| thrown(&failure))
     }
 
     /// Detaches everything. Idempotent.

@@ -17,4 +17,5 @@ pub mod journal;
 pub mod peer;
 mod reader;
 mod runtime;
+mod scope;
 mod session;

@@ -16,20 +16,22 @@ use napi_derive::napi;
 use prost::Message as _;
 
 use crate::{
-    collector::decode,
     failure::{Answer, Thrown, malformed, thrown},
     histogram::HistogramReaderHandle,
     reader::ReaderHandle,
     runtime::blocking,
+    scope::{self, ReaderScope},
 };
 
-/// The names that every message of a reader carries.
+/// The names that every message of a reader carries, and for whom it reads.
 #[napi(object)]
 pub struct ReaderHeader {
     /// `nodes/{hostname}`.
     pub node: String,
     /// `sessions/{id}`.
     pub session: String,
+    /// What it may see.
+    pub scope: ReaderScope,
 }
 
 /// A map of the kernel.
@@ -101,14 +103,15 @@ impl SessionHandle {
         .await
     }
 
-    /// New filters, exclude, collection and limits. Returns the effective `SessionSpec`.
+    /// New filters, exclude, collection and limits, narrowed to what may be seen. Returns the effective `SessionSpec`.
     ///
     /// # Errors
-    /// Every wrong field at once; the old spec stays in force then. `CLOSED`, also once it is stopped.
+    /// Every wrong field at once; `TARGET_DENIED`, `REDACTION_DENIED`; the old spec stays in force then. `CLOSED`, also once it is
+    /// stopped.
     #[napi(ts_return_type = "Promise<Buffer>")]
-    pub async fn update(&self, spec: Buffer) -> Answer<Buffer> {
+    pub async fn update(&self, spec: Buffer, scope: ReaderScope) -> Answer<Buffer> {
         let inner = self.inner.clone();
-        let spec = decode(&spec);
+        let spec = scope.narrow(&spec);
         blocking(move || Ok(inner.update(&spec?)?.encode_to_vec().into())).await
     }
 
@@ -172,13 +175,15 @@ impl SessionHandle {
     /// A reader for a `StreamSamplesRequest`.
     ///
     /// # Errors
-    /// Every wrong field at once; `CLOSED`.
+    /// Every wrong field at once; `REDACTION_DENIED`; `CLOSED`.
     #[napi]
     pub fn reader(&self, request: Buffer, header: ReaderHeader) -> Result<ReaderHandle, Thrown> {
         StreamSamplesRequest::decode(&request[..])
             .map_err(|error| malformed("StreamSamplesRequest", &error))
             .and_then(|request| {
-                Reader::open(self.inner.clone(), &request, &header.node, &header.session)
+                let scope = header.scope.check()?;
+                let names = (&*header.node, &*header.session);
+                Reader::open(self.inner.clone(), &request, names, &scope)
             })
             .map(ReaderHandle::new)
             .map_err(|failure| thrown(&failure))
@@ -187,7 +192,7 @@ impl SessionHandle {
     /// A reader for a `StreamHistogramsRequest`.
     ///
     /// # Errors
-    /// Every wrong field at once; `CLOSED`.
+    /// Every wrong field at once; `TARGET_DENIED`, `REDACTION_DENIED`; `CLOSED`.
     #[napi]
     pub fn histogram_reader(
         &self,
@@ -197,22 +202,40 @@ impl SessionHandle {
         StreamHistogramsRequest::decode(&request[..])
             .map_err(|error| malformed("StreamHistogramsRequest", &error))
             .and_then(|request| {
-                HistogramReader::open(self.inner.clone(), &request, &header.node, &header.session)
+                let scope = header.scope.check()?;
+                let names = (&*header.node, &*header.session);
+                HistogramReader::open(self.inner.clone(), &request, names, &scope)
             })
             .map(HistogramReaderHandle::new)
             .map_err(|failure| thrown(&failure))
     }
 
-    /// The `GetSnapshotResponse` to a `GetSnapshotRequest`; `node` is the resource name of this host.
+    /// The `GetSnapshotResponse` to a `GetSnapshotRequest`.
     ///
     /// # Errors
-    /// Every wrong field at once; `CLOSED`; what the kernel answers.
+    /// Every wrong field at once; `TARGET_DENIED`, `REDACTION_DENIED`; `CLOSED`; what the kernel answers.
     #[napi(ts_return_type = "Promise<Buffer>")]
-    pub async fn snapshot(&self, request: Buffer, node: String) -> Answer<Buffer> {
+    pub async fn snapshot(&self, request: Buffer, header: ReaderHeader) -> Answer<Buffer> {
         let inner = self.inner.clone();
         let request = GetSnapshotRequest::decode(&request[..])
             .map_err(|error| malformed("GetSnapshotRequest", &error));
-        blocking(move || Ok(inner.snapshot(&request?, &node)?.encode_to_vec().into())).await
+        blocking(move || {
+            let scope = header.scope.check()?;
+            let answer = inner.snapshot(&request?, &header.node, &scope)?;
+            Ok(answer.encode_to_vec().into())
+        })
+        .await
+    }
+
+    /// Whether nothing that it ever measured is outside of these targets, each a `Filter`.
+    ///
+    /// # Errors
+    /// Every wrong field of them at once.
+    #[napi]
+    pub fn is_within(&self, targets: Vec<Buffer>) -> Result<bool, Thrown> {
+        scope::targets(&targets)
+            .map(|it| self.inner.is_within(&it))
+            .map_err(|failure| thrown(&failure))
     }
 
     /// Frees the log; readers get End. Idempotent.

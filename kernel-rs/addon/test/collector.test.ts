@@ -4,6 +4,7 @@ import { Collector } from "../index.js";
 
 const node = "nodes/test";
 const empty = Buffer.alloc(0);
+const scope = { principal: "" };
 
 it("tells every metric of the contract", async () => {
   const collector = Collector.open({ node });
@@ -19,7 +20,7 @@ it("throws failures with their reason as code and all of it as message", async (
     probes: [{ kind: { $case: "tcp", value: {} } }],
     filters: [{ cidrs: ["10.0.0.0/8", "10.0.0.0/99"] }],
   });
-  const error = await failure(collector.verify(Buffer.from(SessionSpec.encode(spec).finish())));
+  const error = await failure(collector.verify(Buffer.from(SessionSpec.encode(spec).finish()), scope));
   expect(error).toBeInstanceOf(Error);
   expect(error.code).toBe("CIDR_INVALID");
   expect(JSON.parse(error.message)).toEqual({
@@ -43,8 +44,8 @@ it("throws failures with their reason as code and all of it as message", async (
 
 it("refuses bytes that are no message", async () => {
   const collector = Collector.open({ node });
-  expect((await failure(collector.verify(Buffer.from("no message")))).code).toBe("MESSAGE_MALFORMED");
-  expect((await failure(collector.start("s", Buffer.from([0xff])))).code).toBe("MESSAGE_MALFORMED");
+  expect((await failure(collector.verify(Buffer.from("no message"), scope))).code).toBe("MESSAGE_MALFORMED");
+  expect((await failure(collector.start("s", Buffer.from([0xff]), scope))).code).toBe("MESSAGE_MALFORMED");
   collector.close();
 });
 
@@ -67,9 +68,9 @@ it("closes twice and says so afterwards", async () => {
   const spec = Buffer.from(
     SessionSpec.encode(SessionSpec.fromPartial({ probes: [{ kind: { $case: "tcp", value: {} } }] })).finish(),
   );
-  const late = [collector.capabilities(), collector.status(), collector.verify(spec), collector.start("s", spec)];
+  const late = [collector.capabilities(), collector.status(), collector.verify(spec, scope), collector.start("s", spec, scope)];
   for (const promise of late) expect((await failure(promise)).code).toBe("CLOSED");
-  expect((await failure(collector.verify(empty))).code).toBe("FIELD_REQUIRED");
+  expect((await failure(collector.verify(empty, scope))).code).toBe("FIELD_REQUIRED");
 });
 
 async function failure(promise: Promise<unknown>): Promise<Error & { code: unknown }> {

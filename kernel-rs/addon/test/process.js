@@ -3,10 +3,11 @@ import { Buffer } from "node:buffer";
 import { SessionSpec } from "@latscope/proto";
 import { Collector } from "../index.js";
 
-const header = { node: "nodes/test", session: "sessions/process" };
+const scope = { principal: "" };
+const header = { node: "nodes/test", session: "sessions/process", scope };
 const spec = SessionSpec.fromPartial({ probes: [{ kind: { $case: "tcp", value: {} } }], interfaces: ["lo"] });
 const collector = Collector.open({ node: header.node });
-const session = await collector.start("process", Buffer.from(SessionSpec.encode(spec).finish()));
+const session = await collector.start("process", Buffer.from(SessionSpec.encode(spec).finish()), scope);
 const reader = session.reader(Buffer.alloc(0), header);
 await reader.next();
 if (process.argv[2] === "closed") {

@@ -16,7 +16,8 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Collector, type ReaderHandle, type SessionHandle } from "../index.js";
 
-const header = { node: "nodes/test", session: "sessions/life" };
+const scope = { principal: "uid:0" };
+const header = { node: "nodes/test", session: "sessions/life", scope };
 const root = process.getuid?.() === 0;
 
 function spec(partial: object = {}): Buffer {
@@ -41,7 +42,7 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
 
   beforeEach(async () => {
     collector = Collector.open({ node: header.node });
-    session = await collector.start("life", spec());
+    session = await collector.start("life", spec(), scope);
   });
 
   afterEach(() => {
@@ -60,8 +61,8 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
 
   it("updates what may change and refuses the rest", async () => {
     const filters = [{ cidrs: ["127.0.0.1"] }];
-    expect(SessionSpec.decode(await session.update(spec({ filters }))).filters[0]?.cidrs).toEqual(["127.0.0.1/32"]);
-    await expect(session.update(spec({ interfaces: [] }))).rejects.toMatchObject({ code: "FIELD_INVALID" });
+    expect(SessionSpec.decode(await session.update(spec({ filters }), scope)).filters[0]?.cidrs).toEqual(["127.0.0.1/32"]);
+    await expect(session.update(spec({ interfaces: [] }), scope)).rejects.toMatchObject({ code: "FIELD_INVALID" });
     expect(SessionSpec.decode(session.effectiveSpec()).filters).toHaveLength(1);
   });
 
@@ -78,7 +79,7 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
     expect(await reader.next()).toBeNull();
     const late = session.reader(request({ noFollow: true }), header);
     expect((await last(late)).event?.$case).toBe("end");
-    await expect(session.update(spec())).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(session.update(spec(), scope)).rejects.toMatchObject({ code: "CLOSED" });
   });
 
   it("ends one reader for its own reason", async () => {
@@ -122,7 +123,7 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
     session.close();
     await changes;
     await expect(session.stats(false)).rejects.toMatchObject({ code: "CLOSED" });
-    await expect(session.update(spec())).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(session.update(spec(), scope)).rejects.toMatchObject({ code: "CLOSED" });
     expect(() => session.reader(request(), header)).toThrow(expect.objectContaining({ code: "CLOSED" }));
     const { event } = await last(reader);
     expect(event?.$case === "end" && event.value.reason).toBe(EndReason.SESSION_DELETED);

@@ -12,6 +12,7 @@ use latscope_collector::{
     metric::EngineKind,
     proto::{Encoding, Limits, Probe, SessionSpec, StreamSamplesRequest, TcpProbe, probe::Kind},
     reader::Reader,
+    scope::Scope,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,7 +53,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 max_batch_bytes,
                 ..StreamSamplesRequest::default()
             };
-            let reader = Reader::open(session.clone(), &request, "nodes/bench", "sessions/drain")?;
+            let reader = Reader::open(
+                session.clone(),
+                &request,
+                ("nodes/bench", "sessions/drain"),
+                &Scope::default(),
+            )?;
             let start = Instant::now();
             let mut bytes = 0;
             while let Some(message) = runtime.block_on(reader.next())? {

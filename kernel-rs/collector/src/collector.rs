@@ -19,6 +19,7 @@ use crate::{
         StreamHistogramsRequest, StreamSamplesRequest,
     },
     reader::Reader,
+    scope::Scope,
     session::Session,
     socket::SocketEngine,
     span::SpanEngine,
@@ -158,18 +159,26 @@ impl Collector {
     ///
     /// # Errors
     /// Those of [`Reader::check`]; `CLOSED`.
-    pub fn check_reader(&self, request: &StreamSamplesRequest) -> Result<(), Failure> {
+    pub fn check_reader(
+        &self,
+        request: &StreamSamplesRequest,
+        scope: &Scope,
+    ) -> Result<(), Failure> {
         drop(self.engines()?);
-        Reader::check(request, &self.node)
+        Reader::check(request, &self.node, scope)
     }
 
     /// Checks the reader's side of a stream of histograms whose session is yet to be made.
     ///
     /// # Errors
     /// Those of [`HistogramReader::check`]; `CLOSED`.
-    pub fn check_histogram_reader(&self, request: &StreamHistogramsRequest) -> Result<(), Failure> {
+    pub fn check_histogram_reader(
+        &self,
+        request: &StreamHistogramsRequest,
+        scope: &Scope,
+    ) -> Result<(), Failure> {
         drop(self.engines()?);
-        HistogramReader::check(request, &self.node)
+        HistogramReader::check(request, &self.node, scope)
     }
 
     /// Attaches a session.

@@ -33,6 +33,10 @@ pub enum Reason {
     CursorInvalid,
     /// A file that cannot be opened, or is no capture that is read, or goes wrong somewhere.
     CaptureInvalid,
+    /// Nothing of what was asked for is among what the caller may see.
+    TargetDenied,
+    /// It would tell more than what is withheld from the caller leaves.
+    RedactionDenied,
     /// Something the contract has and this build does not measure.
     MetricUnimplemented,
     /// The kernel offers no hook for this metric.
@@ -59,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of docs/errors.md.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::MessageMalformed,
         Self::FieldRequired,
         Self::FieldInvalid,
@@ -73,6 +77,8 @@ impl Reason {
         Self::NamespaceUnknown,
         Self::CursorInvalid,
         Self::CaptureInvalid,
+        Self::TargetDenied,
+        Self::RedactionDenied,
         Self::MetricUnimplemented,
         Self::HookUnavailable,
         Self::PrivilegeMissing,
@@ -103,6 +109,8 @@ impl Reason {
             Self::NamespaceUnknown => "NAMESPACE_UNKNOWN",
             Self::CursorInvalid => "CURSOR_INVALID",
             Self::CaptureInvalid => "CAPTURE_INVALID",
+            Self::TargetDenied => "TARGET_DENIED",
+            Self::RedactionDenied => "REDACTION_DENIED",
             Self::MetricUnimplemented => "METRIC_UNIMPLEMENTED",
             Self::HookUnavailable => "HOOK_UNAVAILABLE",
             Self::PrivilegeMissing => "PRIVILEGE_MISSING",
@@ -146,6 +154,7 @@ impl Reason {
             | Self::NamespaceUnknown
             | Self::CursorInvalid
             | Self::CaptureInvalid => "INVALID_ARGUMENT",
+            Self::TargetDenied | Self::RedactionDenied => "PERMISSION_DENIED",
             Self::MetricUnimplemented => "UNIMPLEMENTED",
             Self::HookUnavailable
             | Self::PrivilegeMissing

@@ -24,6 +24,7 @@ pub mod proto;
 pub mod reader;
 mod ring;
 pub mod sample;
+pub mod scope;
 pub mod session;
 pub mod socket;
 pub mod span;

@@ -92,7 +92,7 @@ const TC: &[(&str, &str)] = &[("tcx", "6.6"), ("clsact", "5.8")];
 const SOCK_OPS: &[(&str, &str)] = &[("sock_ops", "5.8")];
 // The span engine reads `cgroup.ancestors`, which came with 6.1.
 const TRACEPOINT: &[(&str, &str)] = &[("tp_btf", "6.1")];
-const FUNCTION: &[(&str, &str)] = &[("fentry", "6.1"), ("kprobe", "6.1")];
+const FUNCTION: &[(&str, &str)] = &[("fentry", "5.8"), ("kprobe", "5.8")];
 
 const TCP: &[IpProtocol] = &[IpProtocol::Tcp];
 const UDP: &[IpProtocol] = &[IpProtocol::Udp];
@@ -359,15 +359,15 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::NetStackReceive,
         "net stack receive",
-        true,
+        false,
         TRACEPOINT,
-        TASK_SUBJECT,
-        BY_TASK_SUBJECT,
+        SUBJECT,
+        BY_SUBJECT,
     ),
     span(
         Metric::KernelFunction,
         "kernel function",
-        true,
+        false,
         FUNCTION,
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
@@ -383,8 +383,8 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::TracepointPair,
         "tracepoint pair",
-        true,
-        &[("tracepoint", "6.1")],
+        false,
+        &[("tracepoint", "5.8")],
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
     ),
@@ -410,6 +410,12 @@ pub fn row(metric: Metric) -> Option<&'static Row> {
 #[must_use]
 pub const fn bit(metric: Metric) -> u32 {
     1 << metric as u32
+}
+
+/// Every metric of the contract.
+#[must_use]
+pub fn all() -> u32 {
+    TABLE.iter().fold(0, |mask, row| mask | bit(row.metric))
 }
 
 /// The rows of a mask of metrics, in the order of their numbers.

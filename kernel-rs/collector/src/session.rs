@@ -1,5 +1,7 @@
 //! A tracing session: what engines attached for it, its log, its readers.
 
+mod seen;
+
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, RandomState},
@@ -27,10 +29,14 @@ use crate::{
     metric::{self, EngineKind},
     program,
     proto::{
-        Capability, EndReason, GetSnapshotRequest, GetSnapshotResponse, Group, GroupBy,
-        ProbeStatus, SessionChange, SessionSpec, SessionState, SessionStats, Totals,
+        Capability, EndReason, GetSnapshotRequest, GetSnapshotResponse, Group, ProbeStatus,
+        SessionChange, SessionSpec, SessionState, SessionStats, Totals,
     },
-    spec::{self, Checked},
+    scope::Scope,
+    spec::{
+        self, Checked,
+        compiled::{Clause, Collection},
+    },
     statistics,
 };
 
@@ -41,6 +47,7 @@ pub struct Session {
     opened_at: Instant,
     inner: Mutex<Inner>,
     store: Store,
+    filters: seen::Seen,
     readers: AtomicU32,
     changes_told: AtomicUsize,
     changed: Arc<Notify>,
@@ -149,6 +156,7 @@ impl Session {
         }
         let changed = Arc::new(Notify::new());
         log.wake_at(u64::MAX, &changed);
+        let filters = seen::Seen::of(&spec.compiled);
         Ok(Arc::new(Self {
             log,
             // A hasher of the standard library is seeded at random.
@@ -164,6 +172,7 @@ impl Session {
                 stopped: false,
             }),
             store,
+            filters,
             readers: AtomicU32::new(0),
             changes_told: AtomicUsize::new(0),
             changed,
@@ -254,22 +263,39 @@ impl Session {
         })
     }
 
-    /// Quantiles, top groups, statistics; `node` is the name that the host goes by.
+    /// Quantiles, top groups, statistics, for whom they may be told; `node` is the name that the host goes by.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request; `CLOSED`; `KERNEL_ERROR`.
+    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request; `TARGET_DENIED` where it counts more than may be
+    /// seen, `REDACTION_DENIED` for groups that are finer; `CLOSED`; `KERNEL_ERROR`.
     pub fn snapshot(
         &self,
         request: &GetSnapshotRequest,
         node: &str,
+        scope: &Scope,
     ) -> Result<GetSnapshotResponse, Failure> {
-        snapshot::answer(self, request, node)
+        snapshot::answer(self, request, node, scope)
     }
 
-    /// Keys of its groups.
-    pub(crate) fn group_by(&self) -> Vec<GroupBy> {
-        let inner = self.inner.lock();
-        inner.spec.compiled.collection.group_by.clone()
+    /// What becomes of its latencies, keys of groups among it.
+    pub(crate) fn collection(&self) -> Collection {
+        self.inner.lock().spec.compiled.collection.clone()
+    }
+
+    /// Bit n is `Metric` n.
+    pub(crate) fn metrics(&self) -> u32 {
+        self.inner.lock().spec.compiled.metrics()
+    }
+
+    /// Whether nothing that it ever measured is outside all of these targets, as far as its filters tell.
+    #[must_use]
+    pub fn is_within(&self, targets: &[Clause]) -> bool {
+        self.filters.are_within(targets)
+    }
+
+    /// Rises whenever its filters change, before anything is measured by the new ones.
+    pub(crate) fn filter_generation(&self) -> u64 {
+        self.filters.generation()
     }
 
     /// Totals, programs without their bytecode, kernel memory, readers.
@@ -333,6 +359,9 @@ impl Session {
         let asked = spec::check_within(spec, inner.spec.bounds)?;
         asked.check_update_of(&inner.spec.compiled)?;
         let thinned = asked.clone().thinned(inner.thinned);
+        if !inner.stopped {
+            self.filters.add(&asked.compiled);
+        }
         inner.apply(thinned)?;
         self.log.set_limits(&asked.compiled.limits);
         inner.asked = asked;

@@ -26,15 +26,18 @@ export interface Collector {
   /**
    * Checks a SessionSpec, loads and verifies the programs that it takes, and attaches nothing.
    *
+   * @param scope narrows it
    * @returns a Session with effective_spec and stats.programs only
    */
-  verify(spec: Buffer): Promise<Buffer>;
+  verify(spec: Buffer, scope: ReaderScope): Promise<Buffer>;
   /** Checks the reader's side of a StreamSamplesRequest whose session is yet to be made. */
-  checkReader(request: Buffer): void;
+  checkReader(request: Buffer, scope: ReaderScope): void;
   /** Checks the reader's side of a StreamHistogramsRequest whose session is yet to be made. */
-  checkHistogramReader(request: Buffer): void;
-  /** Attaches. @param id the part after `sessions/` @param spec SessionSpec */
-  start(id: string, spec: Buffer): Promise<SessionHandle>;
+  checkHistogramReader(request: Buffer, scope: ReaderScope): void;
+  /** Attaches. @param id the part after `sessions/` @param spec SessionSpec @param scope narrows it */
+  start(id: string, spec: Buffer, scope: ReaderScope): Promise<SessionHandle>;
+  /** @param spec SessionSpec @returns it without what would tell more of its samples than somebody sees of them */
+  redactSpec(spec: Buffer, scope: ReaderScope): Buffer;
   /** Detaches everything. Idempotent. */
   close(): void;
 }
@@ -47,8 +50,8 @@ export interface SessionHandle {
   probes(): Buffer;
   /** SessionStats; with the programs' bytecode, if asked for. */
   stats(withBytecode: boolean): Promise<Buffer>;
-  /** New filters, exclude, collection and limits. @returns the effective SessionSpec. */
-  update(spec: Buffer): Promise<Buffer>;
+  /** New filters, exclude, collection and limits, narrowed by `scope`. @returns the effective SessionSpec. */
+  update(spec: Buffer, scope: ReaderScope): Promise<Buffer>;
   /** The next SessionChange that the collector itself decided on; null once closed. */
   changes(): Promise<Buffer | null>;
   /**
@@ -64,8 +67,10 @@ export interface SessionHandle {
   reader(request: Buffer, header: ReaderHeader): ReaderHandle;
   /** @param request StreamHistogramsRequest */
   histogramReader(request: Buffer, header: ReaderHeader): HistogramReaderHandle;
-  /** @param request GetSnapshotRequest @param node `nodes/{name}` @returns GetSnapshotResponse */
-  snapshot(request: Buffer, node: string): Promise<Buffer>;
+  /** @param request GetSnapshotRequest @returns GetSnapshotResponse */
+  snapshot(request: Buffer, header: ReaderHeader): Promise<Buffer>;
+  /** Whether nothing that it ever measured is outside of these targets. @param targets each a Filter */
+  isWithin(targets: Buffer[]): boolean;
   /** Frees the log; readers get End. Idempotent. */
   close(): void;
 }
@@ -77,10 +82,22 @@ export interface MapMemory {
   bytes: number;
 }
 
-/** The names that every message of a reader carries. */
+/** Who makes or reads a session, and what they may see of it. */
+export interface ReaderScope {
+  /** As in Session.owner: cursors are good for whom they were given to. */
+  principal: string;
+  /** Each a Filter, OR between them; unset = everything, empty = nothing. */
+  targets?: Buffer[];
+  /** A Redaction; unset = nothing is held back. */
+  redaction?: Buffer;
+}
+
+/** The names that every message of a reader carries, and for whom it reads. */
 export interface ReaderHeader {
+  /** `nodes/{name}` */
   node: string;
   session: string;
+  scope: ReaderScope;
 }
 
 /** One reader of a session's histograms: the same, but for what its messages are (StreamHistogramsResponse). */

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { serveCommand } from "./command.js";
-import { optionNames } from "./load.js";
-import { flagOf, variableOf } from "./name.js";
+import { flagOf, optionNames, variableOf } from "./load.js";
 
 describe("serveCommand", () => {
   it("explains every option and names its variable", () => {

@@ -100,8 +100,8 @@ rules:
     await create("a");
     await create("b");
     const start = server.collector.start.bind(server.collector);
-    server.collector.start = async (id, bytes) => {
-      const session = await start(id, bytes);
+    server.collector.start = async (id, bytes, scope) => {
+      const session = await start(id, bytes, scope);
       session.memory = [
         { id: 1, bytes: 4096 },
         { id: 2, bytes: 8192 },

@@ -2,7 +2,8 @@ import { EndReason, type SessionSpec } from "@latscope/proto";
 import { grantOf } from "../auth/policy/grant.js";
 import { scopeOf } from "../auth/policy/scope.js";
 import type { Caller } from "../rpc/caller.js";
-import type { ReaderHandle, SessionHandle } from "../addon/types.js";
+import { encodeScope } from "../addon/scope.js";
+import type { ReaderHandle, ReaderHeader, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import { Meter } from "../quota/meter.js";
 import type { Outgoing } from "../rpc/outgoing.js";
@@ -40,8 +41,7 @@ export async function follow(
   });
   sessions.enter(record);
   try {
-    const ends = { draining, revoked: caller.revoked };
-    return await pump(reader, outgoing, ends, new Meter(quotas.of(caller), reader));
+    return await pump(reader, outgoing, draining, new Meter(quotas.of(caller), reader));
   } finally {
     sessions.leave(record);
     unsubscribe();
@@ -56,6 +56,12 @@ function holds(check: () => boolean): boolean {
     if (error instanceof Failure) return false;
     throw error;
   }
+}
+
+/** How a session is read: for whom, and as far as they may see it. */
+export function headerFor({ node, policies }: SampleContext, caller: Caller, record: SessionRecord): ReaderHeader {
+  const scope = scopeOf(policies.authorityOf(caller), caller.owner, record.measures);
+  return { node, session: record.name, scope: encodeScope(scope) };
 }
 
 /** The session that a stream asks for by its spec. @throws Failure ROLE_MISSING, TARGET_DENIED */

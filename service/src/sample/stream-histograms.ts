@@ -1,4 +1,5 @@
 import { StopReason, StreamHistogramsRequest, type SessionSpec } from "@latscope/proto";
+import { encodeScope } from "../addon/scope.js";
 import type { HistogramReaderHandle } from "../addon/types.js";
 import { requireNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
@@ -7,7 +8,7 @@ import type { Caller } from "../rpc/caller.js";
 import { seeSession } from "../session/access.js";
 import type { SessionRecord } from "../session/record.js";
 import type { SampleContext } from "./context.js";
-import { follow, noSource, ownSession, readable } from "./source.js";
+import { follow, headerFor, noSource, ownSession, readable } from "./source.js";
 
 /** Histograms of a session, interval by interval; with a spec, of one that ends with the stream. Requests and answers are bytes throughout. */
 export function streamHistograms(context: SampleContext) {
@@ -17,7 +18,7 @@ export function streamHistograms(context: SampleContext) {
     switch (source?.$case) {
       case "session": {
         const { record } = seeSession(context, caller, source.value, "session");
-        await follow(context, caller, record, openReader(context, record, bytes), outgoing);
+        await follow(context, caller, record, openReader(context, caller, record, bytes), outgoing);
         return;
       }
       case "spec":
@@ -38,15 +39,15 @@ async function streamOwn(
 ): Promise<void> {
   const { collector, sessions } = context;
   const session = await ownSession(context, caller, spec, { lingerMs: 0 });
-  collector.checkHistogramReader(bytes);
+  collector.checkHistogramReader(bytes, encodeScope(session.grant.scope));
   const record = await sessions.create(session);
   try {
-    await follow(context, caller, record, openReader(context, record, bytes), outgoing);
+    await follow(context, caller, record, openReader(context, caller, record, bytes), outgoing);
   } finally {
     await sessions.remove(record, StopReason.STREAM_CLOSED);
   }
 }
 
-function openReader({ node }: SampleContext, record: SessionRecord, bytes: Buffer): HistogramReaderHandle {
-  return readable(record).histogramReader(bytes, { node, session: record.name });
+function openReader(context: SampleContext, caller: Caller, record: SessionRecord, bytes: Buffer): HistogramReaderHandle {
+  return readable(record).histogramReader(bytes, headerFor(context, caller, record));
 }

@@ -1,4 +1,5 @@
 import { StopReason, StreamSamplesRequest, type SessionSpec } from "@latscope/proto";
+import { encodeScope } from "../addon/scope.js";
 import type { ReaderHandle } from "../addon/types.js";
 import { requireNode } from "../node/select.js";
 import { decodeRequest } from "../rpc/decode.js";
@@ -8,7 +9,7 @@ import { seeSession } from "../session/access.js";
 import type { SessionRecord } from "../session/record.js";
 import { checkDuration, milliseconds } from "../session/time.js";
 import type { SampleContext } from "./context.js";
-import { follow, noSource, ownSession, readable } from "./source.js";
+import { follow, headerFor, noSource, ownSession, readable } from "./source.js";
 
 /** Follows a session; with a spec, one that is made for this stream and ends with it. Requests and answers are bytes throughout. */
 export function streamSamples(context: SampleContext) {
@@ -19,7 +20,7 @@ export function streamSamples(context: SampleContext) {
     switch (request.source?.$case) {
       case "session": {
         const { record } = seeSession(context, caller, request.source.value, "session");
-        await follow(context, caller, record, openReader(context, record, bytes), outgoing);
+        await follow(context, caller, record, openReader(context, caller, record, bytes), outgoing);
         return;
       }
       case "spec":
@@ -42,12 +43,12 @@ async function streamOwn(
   const { collector, sessions } = context;
   const lingerMs = request.linger === undefined ? 0 : milliseconds(request.linger);
   const session = await ownSession(context, caller, spec, { lingerMs });
-  collector.checkReader(bytes);
+  collector.checkReader(bytes, encodeScope(session.grant.scope));
   const record = await sessions.create(session);
   // Only a stream that broke can be taken up again.
   let broke = false;
   try {
-    const reader = openReader(context, record, bytes);
+    const reader = openReader(context, caller, record, bytes);
     broke = true;
     broke = !(await follow(context, caller, record, reader, outgoing));
   } finally {
@@ -55,6 +56,6 @@ async function streamOwn(
   }
 }
 
-function openReader({ node }: SampleContext, record: SessionRecord, bytes: Buffer): ReaderHandle {
-  return readable(record).reader(bytes, { node, session: record.name });
+function openReader(context: SampleContext, caller: Caller, record: SessionRecord, bytes: Buffer): ReaderHandle {
+  return readable(record).reader(bytes, headerFor(context, caller, record));
 }

@@ -1,4 +1,5 @@
 import { CreateSessionRequest, Session, SessionSpec, type CreateSessionResponse } from "@latscope/proto";
+import { encodeScope } from "../addon/scope.js";
 import { grantOf } from "../auth/policy/grant.js";
 import { inSession } from "../failure/from-addon.js";
 import { requireNode } from "../node/select.js";
@@ -42,9 +43,9 @@ function newSession({ session, sessionId: id }: CreateSessionRequest, { owner }:
 
 /** The same checks as for a session that is to run, its programs loaded and verified; nothing is attached and nothing is kept. */
 async function validate({ collector }: SessionContext, session: NewSession): Promise<CreateSessionResponse> {
-  const { spec } = session.grant;
+  const { spec, scope } = session.grant;
   const bytes = Buffer.from(SessionSpec.encode(spec).finish());
-  const { effectiveSpec, stats } = Session.decode(await inSession(collector.verify(bytes)));
+  const { effectiveSpec, stats } = Session.decode(await inSession(collector.verify(bytes, encodeScope(scope))));
   const { displayName, labels } = session;
   return {
     session: Session.fromPartial({ displayName, labels: { ...labels }, spec: session.spec, effectiveSpec, stats }),

@@ -7,6 +7,7 @@ import {
   stopReasonFromJSON,
   stopReasonToJSON,
 } from "@latscope/proto";
+import { encodeScope } from "../addon/scope.js";
 import type { Collector, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
@@ -191,7 +192,7 @@ export class Sessions {
 
   async #start(record: SessionRecord, { grant, quota }: NewSession): Promise<void> {
     const bytes = Buffer.from(SessionSpec.encode(grant.spec).finish());
-    const handle = await this.#collector.start(record.id, bytes);
+    const handle = await this.#collector.start(record.id, bytes, encodeScope(grant.scope));
     if (this.#closed) {
       handle.close();
       throw drainingFailure();

@@ -1,4 +1,5 @@
 import { SessionSpec, type UpdateSessionRequest, type UpdateSessionResponse } from "@latscope/proto";
+import { encodeScope } from "../addon/scope.js";
 import { grantOf } from "../auth/policy/grant.js";
 import { Failure } from "../failure/failure.js";
 import { inSession } from "../failure/from-addon.js";
@@ -24,9 +25,9 @@ export function updateSession(context: SessionContext) {
       if (touchesSpec(paths)) {
         if (!record.running || record.handle === undefined) throw stopped(record.name);
         sessions.checkHistory(next.spec, record);
-        const { spec } = await grantOf(next.spec, authority, record.owner, "session.spec");
+        const { spec, scope } = await grantOf(next.spec, authority, record.owner, "session.spec");
         const bytes = Buffer.from(SessionSpec.encode(spec).finish());
-        record.effectiveSpec = SessionSpec.decode(await inSession(record.handle.update(bytes)));
+        record.effectiveSpec = SessionSpec.decode(await inSession(record.handle.update(bytes, encodeScope(scope))));
       }
       record.displayName = next.displayName;
       record.labels = next.labels;

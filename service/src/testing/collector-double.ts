@@ -15,7 +15,7 @@ import {
   StreamSamplesResponse,
   Totals,
 } from "@latscope/proto";
-import type { Collector, MapMemory, ReaderHeader, ReaderHandle, SessionHandle } from "../addon/types.js";
+import type { Collector, MapMemory, ReaderHandle, ReaderHeader, ReaderScope, SessionHandle } from "../addon/types.js";
 
 /** An error as the addon throws it. */
 export function addonError(status: string, reason: string, field: string, description: string): Error {
@@ -68,11 +68,15 @@ export class CollectorDouble implements Collector {
     checkInterval(request);
   }
 
-  async start(id: string, spec: Buffer): Promise<SessionDouble> {
+  async start(id: string, spec: Buffer, scope: ReaderScope): Promise<SessionDouble> {
     await Promise.resolve();
-    const session = new SessionDouble(checkedSpec(spec));
+    const session = new SessionDouble(checkedSpec(spec), scope);
     this.sessions.set(id, session);
     return session;
+  }
+
+  redactSpec(spec: Buffer): Buffer {
+    return spec;
   }
 
   close(): void {
@@ -100,7 +104,11 @@ export class SessionDouble implements SessionHandle {
   #spec: Buffer;
   #changesEnd: (end: null) => void = () => undefined;
 
-  constructor(spec: Buffer) {
+  /** @param scope what it was narrowed to */
+  constructor(
+    spec: Buffer,
+    readonly scope: ReaderScope,
+  ) {
     this.#spec = spec;
   }
 
@@ -154,11 +162,15 @@ export class SessionDouble implements SessionHandle {
     return this.#read(new ReaderDouble(header));
   }
 
-  snapshot(request: Buffer, node: string): Promise<Buffer> {
+  snapshot(request: Buffer, { node }: ReaderHeader): Promise<Buffer> {
     this.snapshots.push(GetSnapshotRequest.decode(request));
     const keys = { node };
     const snapshot = GetSnapshotResponse.fromPartial({ totalGroups: 1, groups: [{ count: 7n, group: { keys } }] });
     return Promise.resolve(Buffer.from(GetSnapshotResponse.encode(snapshot).finish()));
+  }
+
+  isWithin(targets: Buffer[]): boolean {
+    return targets.length > 0;
   }
 
   #read(reader: ReaderDouble): ReaderDouble {
@@ -175,15 +187,13 @@ export class SessionDouble implements SessionHandle {
 
 /** Start, then whatever a test pushes, then End. Of samples or of histograms: those messages have the same numbers in both. */
 export class ReaderDouble implements ReaderHandle {
-  readonly #header: ReaderHeader;
   readonly #queue: (Buffer | null)[] = [];
   #waiter: ((message: Buffer | null | Promise<never>) => void) | undefined;
   #ended = false;
   closed = false;
   delivered = 0;
 
-  constructor(header: ReaderHeader) {
-    this.#header = header;
+  constructor(readonly header: ReaderHeader) {
     this.push({ event: { $case: "start", value: {} } });
   }
 
@@ -191,7 +201,7 @@ export class ReaderDouble implements ReaderHandle {
   push(message: Parameters<typeof StreamSamplesResponse.fromPartial>[0]): void {
     this.#put(
       Buffer.from(
-        StreamSamplesResponse.encode(StreamSamplesResponse.fromPartial({ ...this.#header, ...message })).finish(),
+        StreamSamplesResponse.encode(StreamSamplesResponse.fromPartial({ ...this.header, ...message })).finish(),
       ),
     );
   }
@@ -213,7 +223,7 @@ export class ReaderDouble implements ReaderHandle {
   /** Queues the histograms of an interval. */
   pushBatch(batch: Parameters<typeof HistogramBatch.fromPartial>[0]): void {
     const event = { $case: "batch" as const, value: batch };
-    const message = StreamHistogramsResponse.fromPartial({ ...this.#header, event });
+    const message = StreamHistogramsResponse.fromPartial({ ...this.header, event });
     this.#put(Buffer.from(StreamHistogramsResponse.encode(message).finish()));
   }
 

@@ -1,16 +1,6 @@
-import { configurationReference } from "@latscope/service";
 import { writeFile } from "node:fs/promises";
 
 import { inRepository } from "../harness/paths.js";
 import { apiDocument } from "./document.js";
 
-/** The documents that are made, by their names. */
-const documents: Readonly<Record<string, () => string | Promise<string>>> = {
-  "configuration.md": configurationReference,
-  "api.md": apiDocument,
-};
-
-const asked = process.argv.slice(2);
-for (const [name, make] of Object.entries(documents)) {
-  if (asked.length === 0 || asked.includes(name)) await writeFile(inRepository(`docs/${name}`), await make());
-}
+await writeFile(inRepository("docs/api.md"), await apiDocument());

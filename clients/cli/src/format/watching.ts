@@ -94,6 +94,8 @@ function clause(filter: Filter): string {
     ["metric", filter.metrics.map(shortName)],
     ["protocol", filter.protocols.map((value) => word(ipProtocolToJSON(value), "IP_PROTOCOL_"))],
     ["subject", filter.subjects],
+    ["interface", filter.interfaces],
+    ["network namespace", filter.networkNamespaces.map(String)],
     ["latency at least", least > 0n ? [span(least)] : []],
   ];
   const said = fields.filter(([, values]) => values.length > 0);

@@ -69,6 +69,8 @@ export function clauseFrom(given: FilterFlags): Filter[] {
     metrics: given.metric ?? [],
     protocols: [],
     subjects: [],
+    interfaces: [],
+    networkNamespaces: [],
   };
   return Object.values(filter).some((field) => Array.isArray(field) && field.length > 0) ? [filter] : [];
 }

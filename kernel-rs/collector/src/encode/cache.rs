@@ -9,17 +9,18 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use super::Batch;
-use crate::proto::Encoding;
+use crate::{proto::Encoding, scope::Redaction};
 
 /// Most bytes kept: a moment's messages, since readers that share are at the same place.
 const BYTES_MAX: usize = 1 << 20;
 
-/// Which batch: those readers agree who begin at the same sample and want the same encoding and size.
+/// Which batch: those readers agree who begin at the same sample, want the same encoding and size, and may see the same of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) first_index: u64,
     pub(crate) encoding: Encoding,
     pub(crate) bytes_max: usize,
+    pub(crate) redaction: Redaction,
 }
 
 #[derive(Clone, Debug)]

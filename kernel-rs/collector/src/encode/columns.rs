@@ -4,9 +4,10 @@ use rustc_hash::FxHashMap;
 
 use super::{
     rows::put_process,
+    source::Source,
     wire::{Wire, varint_len, zigzag},
 };
-use crate::log::chunk::{Chunk, Flow, Process};
+use crate::log::chunk::{Flow, Process};
 
 /// Number and length in front of an array or an entry of the dictionary, at most.
 const FRAME: usize = 6;
@@ -19,12 +20,13 @@ const PROCESS_NUMBERS: usize = 6 + 6 + 11;
 
 /// Encodes samples until the payload might be more than `bytes_max`; the payload, and how many were taken.
 pub(super) fn encode(
-    chunk: &Chunk,
+    source: &impl Source,
     positions: impl Iterator<Item = usize> + Clone,
     weight: u32,
     bytes_max: usize,
 ) -> (Vec<u8>, usize) {
-    let mut dictionary = Dictionary::new(chunk);
+    let chunk = source.chunk();
+    let mut dictionary = Dictionary::new(source);
     let (taken, bytes) = dictionary.collect(positions.clone(), weight, bytes_max);
     let positions = positions.take(taken);
     let base = positions.clone().next().map_or(0, |at| chunk.times[at]);
@@ -53,44 +55,44 @@ pub(super) fn encode(
         4,
         positions.clone().map(|at| u64::from(chunk.metrics[at])),
     );
-    put_sparse(&mut columns, chunk, &dictionary, &positions, weight);
+    put_sparse(&mut columns, &dictionary, &positions, weight);
     (columns, taken)
 }
 
 /// The arrays that most chunks do not need, and between them the dictionary: fields are in the order of their numbers.
 fn put_sparse(
     columns: &mut Vec<u8>,
-    chunk: &Chunk,
-    dictionary: &Dictionary<'_>,
+    dictionary: &Dictionary<'_, impl Source>,
     positions: &(impl Iterator<Item = usize> + Clone),
     weight: u32,
 ) {
     let Dictionary {
+        source,
         flows,
         processes,
         texts,
-        ..
     } = dictionary;
+    let chunk = source.chunk();
     let positions = || positions.clone();
     if !chunk.flow_ids.is_default() {
         put_array(
             columns,
             5,
-            positions().map(|at| flows.renumbered(chunk.flow_ids.get(at))),
+            positions().map(|at| flows.renumbered(source.flow_id(at))),
         );
     }
     if !chunk.process_ids.is_default() {
         put_array(
             columns,
             6,
-            positions().map(|at| processes.renumbered(chunk.process_ids.get(at))),
+            positions().map(|at| processes.renumbered(source.process_id(at))),
         );
     }
     if !chunk.subject_ids.is_default() {
         put_array(
             columns,
             7,
-            positions().map(|at| texts.renumbered(chunk.subject_ids.get(at))),
+            positions().map(|at| texts.renumbered(source.subject_id(at))),
         );
     }
     if !chunk.qualities.is_default() {
@@ -176,20 +178,20 @@ impl Numbering {
 }
 
 /// What the samples of one message refer to.
-struct Dictionary<'a> {
-    chunk: &'a Chunk,
+struct Dictionary<'a, S> {
+    source: &'a S,
     flows: Numbering,
     processes: Numbering,
     texts: Numbering,
 }
 
-impl<'a> Dictionary<'a> {
-    fn new(chunk: &'a Chunk) -> Self {
+impl<'a, S: Source> Dictionary<'a, S> {
+    fn new(source: &'a S) -> Self {
         Self {
-            chunk,
-            flows: Numbering::of(chunk.flows.len()),
-            processes: Numbering::of(chunk.processes.len()),
-            texts: Numbering::of(chunk.texts.len()),
+            source,
+            flows: Numbering::of(source.flows().len()),
+            processes: Numbering::of(source.processes().len()),
+            texts: Numbering::of(source.chunk().texts.len()),
         }
     }
 
@@ -200,7 +202,7 @@ impl<'a> Dictionary<'a> {
         weight: u32,
         bytes_max: usize,
     ) -> (usize, usize) {
-        let chunk = self.chunk;
+        let chunk = self.source.chunk();
         let mut bytes = 9 + ARRAYS * FRAME;
         let mut before = None;
         let mut taken = 0;
@@ -236,17 +238,17 @@ impl<'a> Dictionary<'a> {
 
     /// Notes what a sample refers to; a bound of what that adds.
     fn note_references(&mut self, at: usize) -> usize {
-        let chunk = self.chunk;
         let Self {
+            source,
             flows,
             processes,
             texts,
-            ..
         } = self;
+        let chunk = source.chunk();
         let (flow, process, subject) = (
-            chunk.flow_ids.get(at),
-            chunk.process_ids.get(at),
-            chunk.subject_ids.get(at),
+            source.flow_id(at),
+            source.process_id(at),
+            source.subject_id(at),
         );
         let mut bytes = 0;
         if texts.note(subject) {
@@ -258,7 +260,7 @@ impl<'a> Dictionary<'a> {
                 interface,
                 network_namespace,
                 ..
-            } = chunk.flows[flow as usize - 1];
+            } = source.flows()[flow as usize - 1];
             bytes +=
                 FLOW_NUMBERS + varint_len(network_namespace) + 2 * (2 + if ipv4 { 4 } else { 16 });
             if texts.note(interface) {
@@ -271,7 +273,7 @@ impl<'a> Dictionary<'a> {
                 cgroup_path,
                 container_id,
                 ..
-            } = chunk.processes[process as usize - 1];
+            } = source.processes()[process as usize - 1];
             bytes += FRAME + PROCESS_NUMBERS;
             bytes += [comm, cgroup_path, container_id]
                 .iter()
@@ -286,11 +288,12 @@ impl<'a> Dictionary<'a> {
 
     fn put(&self, columns: &mut Vec<u8>) {
         let Self {
-            chunk,
+            source,
             flows,
             processes,
             texts,
         } = self;
+        let chunk = source.chunk();
         if !flows.used.is_empty() {
             let flows = self.flow_columns();
             columns.put_length(11, flows.len());
@@ -299,7 +302,7 @@ impl<'a> Dictionary<'a> {
         let mut buffer = Vec::new();
         for id in &processes.used {
             buffer.clear();
-            put_process(&mut buffer, chunk, &chunk.processes[*id as usize - 1]);
+            put_process(&mut buffer, chunk, &source.processes()[*id as usize - 1]);
             columns.put_length(12, buffer.len());
             columns.extend_from_slice(&buffer);
         }
@@ -386,6 +389,6 @@ impl<'a> Dictionary<'a> {
         self.flows
             .used
             .iter()
-            .map(|id| &self.chunk.flows[*id as usize - 1])
+            .map(|id| &self.source.flows()[*id as usize - 1])
     }
 }

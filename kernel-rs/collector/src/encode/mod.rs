@@ -4,11 +4,13 @@ pub(crate) mod cache;
 mod columns;
 mod message;
 mod rows;
+mod source;
 mod wire;
 
 pub(crate) use message::{Account, Header};
+pub(crate) use source::{Redactor, Source};
 
-use crate::{log::chunk::Chunk, proto::Encoding};
+use crate::proto::Encoding;
 
 /// The samples of one message, encoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,16 +35,16 @@ pub(crate) const fn payload_field(encoding: Encoding) -> u32 {
 ///
 /// Each stands for `weight` samples; 0 means one.
 pub(crate) fn batch(
-    chunk: &Chunk,
+    source: &impl Source,
     positions: &(impl ExactSizeIterator<Item = usize> + Clone),
     encoding: Encoding,
     weight: u32,
     bytes_max: usize,
 ) -> Batch {
     let (payload, taken) = match encoding {
-        Encoding::Columns => columns::encode(chunk, positions.clone(), weight, bytes_max),
+        Encoding::Columns => columns::encode(source, positions.clone(), weight, bytes_max),
         Encoding::Rows | Encoding::Unspecified => {
-            rows::encode(chunk, positions.clone(), weight, bytes_max)
+            rows::encode(source, positions.clone(), weight, bytes_max)
         }
     };
     Batch {

@@ -2,7 +2,10 @@
 
 use std::{io::Write as _, ops::Range};
 
-use super::wire::{Wire, varint_len};
+use super::{
+    source::Source,
+    wire::{Wire, varint_len},
+};
 use crate::{
     log::chunk::{Chunk, Flow, Process},
     text,
@@ -12,15 +15,16 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Encodes samples until the payload would be more than `bytes_max`; the payload, and how many were taken.
 pub(super) fn encode(
-    chunk: &Chunk,
+    source: &impl Source,
     positions: impl Iterator<Item = usize>,
     weight: u32,
     bytes_max: usize,
 ) -> (Vec<u8>, usize) {
+    let (chunk, all_flows, all_processes) = (source.chunk(), source.flows(), source.processes());
     let mut rows = Vec::with_capacity(bytes_max.min(1 << 16));
     let mut row = Vec::with_capacity(256);
-    let mut flows = Parts::new(chunk.flows.len());
-    let mut processes = Parts::new(chunk.processes.len());
+    let mut flows = Parts::new(all_flows.len());
+    let mut processes = Parts::new(all_processes.len());
     let mut taken = 0;
     for at in positions {
         row.clear();
@@ -31,21 +35,21 @@ pub(super) fn encode(
             row.put_uint(4, u64::from(weight));
         }
         put_qualities(&mut row, chunk.qualities.get(at));
-        if let Some(flow) = chunk.flow_ids.get(at).checked_sub(1) {
+        if let Some(flow) = source.flow_id(at).checked_sub(1) {
             let bytes = flows.get(flow, |buffer| {
-                put_flow(buffer, chunk, &chunk.flows[flow as usize]);
+                put_flow(buffer, chunk, &all_flows[flow as usize]);
             });
             row.put_length(6, bytes.len());
             row.extend_from_slice(bytes);
         }
-        if let Some(process) = chunk.process_ids.get(at).checked_sub(1) {
+        if let Some(process) = source.process_id(at).checked_sub(1) {
             let bytes = processes.get(process, |buffer| {
-                put_process(buffer, chunk, &chunk.processes[process as usize]);
+                put_process(buffer, chunk, &all_processes[process as usize]);
             });
             row.put_length(7, bytes.len());
             row.extend_from_slice(bytes);
         }
-        row.put_bytes(8, chunk.text(chunk.subject_ids.get(at)).as_bytes());
+        row.put_bytes(8, chunk.text(source.subject_id(at)).as_bytes());
         row.put_uint(9, super::wire::zigzag(chunk.results.get(at)));
         row.put_uint(10, u64::from(chunk.probes.get(at)));
         row.put_uint(11, u64::from(chunk.retries.get(at)));

@@ -3,7 +3,7 @@ use prost::Message as _;
 
 use super::*;
 use crate::{
-    log::SessionLog,
+    log::{SessionLog, chunk::Chunk},
     proto::{self, SampleColumns, SampleRows},
     sample::{Sample, quality_bit},
     testing::{self, Owned},
@@ -40,7 +40,7 @@ proptest! {
         let encoding = if columns { Encoding::Columns } else { Encoding::Rows };
         let mut at = 0;
         while at < chunk.len() {
-            let batch = batch(&chunk, &(at..chunk.len()), encoding, weight, bytes_max);
+            let batch = batch(&*chunk, &(at..chunk.len()), encoding, weight, bytes_max);
             prop_assert!(batch.taken > 0);
             prop_assert!(batch.taken == 1 || batch.payload.len() <= bytes_max);
             prop_assert_eq!(batch.full, at + batch.taken < chunk.len());
@@ -61,7 +61,7 @@ proptest! {
         let encoding = if columns { Encoding::Columns } else { Encoding::Rows };
         let picked = (0..samples.len()).filter(|at| pick[*at]).collect::<Vec<_>>();
         prop_assume!(!picked.is_empty());
-        let batch = batch(&chunk, &(picked.iter().copied()), encoding, 0, 1 << 20);
+        let batch = batch(&*chunk, &(picked.iter().copied()), encoding, 0, 1 << 20);
         let wanted = picked.iter().map(|at| expected(&samples[*at].sample(), 0)).collect::<Vec<_>>();
         prop_assert_eq!(decode(&batch, encoding), wanted);
     }
@@ -73,7 +73,7 @@ fn columns_hold_no_array_of_defaults() {
     sample.quality = 0;
     let chunk = chunk_of(&[sample]);
     let columns =
-        SampleColumns::decode(&batch(&chunk, &(0..1), Encoding::Columns, 0, 16_384).payload[..])
+        SampleColumns::decode(&batch(&*chunk, &(0..1), Encoding::Columns, 0, 16_384).payload[..])
             .unwrap();
     assert_eq!(columns.base_time_unix_ns, 1_000);
     assert_eq!(columns.latency_ns, [7]);
@@ -110,7 +110,7 @@ fn columns_of_few_flows_take_under_fifteen_bytes_a_sample() {
         sample
     });
     let chunk = chunk_of(&samples.collect::<Vec<_>>());
-    let batch = batch(&chunk, &(0..chunk.len()), Encoding::Columns, 0, 1 << 20);
+    let batch = batch(&*chunk, &(0..chunk.len()), Encoding::Columns, 0, 1 << 20);
     assert_eq!(batch.taken, 4000);
     assert!(
         batch.payload.len() < 15 * 4000,
@@ -122,7 +122,7 @@ fn columns_of_few_flows_take_under_fifteen_bytes_a_sample() {
 #[test]
 fn a_whole_message_decodes_with_prost() {
     let chunk = chunk_of(&[testing::sample(5, 6)]);
-    let batch = batch(&chunk, &(0..1), Encoding::Rows, 0, 16_384);
+    let batch = batch(&*chunk, &(0..1), Encoding::Rows, 0, 16_384);
     let account = message::Account {
         cursor: "c",
         first_index: 3,

@@ -6,7 +6,8 @@ use super::{Histogram, counts::Rows, group};
 use crate::{
     failure::Reason,
     proto::{Group, GroupBy},
-    spec::violations::Violations,
+    scope::{self, Redaction},
+    spec::{compiled::Collection, violations::Violations},
 };
 
 /// Most groups that a client asks for.
@@ -22,14 +23,16 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Checks `group_by` and `ungrouped` of a request against the keys of the session.
+    /// Checks `group_by` and `ungrouped` of a request against the keys of the session, and against what is withheld.
     pub(crate) fn check(
         group_by: &[i32],
         ungrouped: bool,
-        session: &[GroupBy],
+        collection: &Collection,
         node: &str,
+        redaction: &Redaction,
         violations: &mut Violations,
     ) -> Self {
+        let session = &collection.group_by[..];
         if ungrouped && !group_by.is_empty() {
             violations.add(
                 Reason::FieldInvalid,
@@ -44,6 +47,15 @@ impl Shape {
             wanted.extend(violations.take(Reason::FieldInvalid, field, key));
         }
         let all = group_by.is_empty() && !ungrouped;
+        let told = if all { session } else { &wanted }.iter().copied();
+        let field = |at| {
+            if all {
+                "group_by".into()
+            } else {
+                format!("group_by[{at}]")
+            }
+        };
+        scope::refuse_keys(told, collection, redaction, field, violations);
         let by_node = |keys: &[GroupBy]| keys.contains(&GroupBy::Node);
         Self {
             node: by_node(if all { session } else { &wanted }).then(|| node.to_owned()),
@@ -137,6 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::histogram::testing;
 
     /// Latencies by client and server: (client, server, latency).
     fn rows(latencies: &[(u8, u8, u64)]) -> Rows {
@@ -167,14 +180,28 @@ mod tests {
     fn shape(group_by: &[GroupBy], ungrouped: bool) -> Shape {
         let numbers = group_by.iter().map(|it| *it as i32).collect::<Vec<_>>();
         let mut violations = Violations::default();
-        let shape = Shape::check(&numbers, ungrouped, &SESSION, "nodes/a", &mut violations);
+        let shape = Shape::check(
+            &numbers,
+            ungrouped,
+            &testing::collection(&SESSION),
+            "nodes/a",
+            &Redaction::default(),
+            &mut violations,
+        );
         violations.finish().unwrap();
         shape
     }
 
     fn refused(group_by: &[i32], ungrouped: bool) -> Vec<String> {
         let mut violations = Violations::default();
-        Shape::check(group_by, ungrouped, &SESSION, "nodes/a", &mut violations);
+        Shape::check(
+            group_by,
+            ungrouped,
+            &testing::collection(&SESSION),
+            "nodes/a",
+            &Redaction::default(),
+            &mut violations,
+        );
         let failure = violations.finish().unwrap_err();
         let told = failure.violations().iter();
         told.map(|it| format!("{}: {}", it.field, it.description))

@@ -13,11 +13,12 @@ use super::{
 use crate::{
     failure::{Failure, Reason},
     proto::{
-        GetSnapshotRequest, GetSnapshotResponse, Group, GroupBy, GroupSummary, ProgramStats,
-        Quantile, SessionStats,
+        GetSnapshotRequest, GetSnapshotResponse, Group, GroupSummary, ProgramStats, Quantile,
+        SessionStats,
     },
+    scope::{self, Redaction, Scope},
     session::Session,
-    spec::{time, violations::Violations},
+    spec::{compiled::Collection, time, violations::Violations},
 };
 
 /// Quantiles where the client says nothing.
@@ -51,15 +52,21 @@ enum Order {
 /// Answers for one session.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` with a violation for each wrong field; `CLOSED`; `KERNEL_ERROR`.
+/// `INVALID_ARGUMENT` with a violation for each wrong field; `TARGET_DENIED`, `REDACTION_DENIED`; `CLOSED`; `KERNEL_ERROR`.
 pub(crate) fn answer(
     session: &Session,
     request: &GetSnapshotRequest,
     node: &str,
+    scope: &Scope,
 ) -> Result<GetSnapshotResponse, Failure> {
     session.check_open()?;
-    let request = check(request, &session.group_by(), node)?;
+    let request = check(request, &session.collection(), node, &scope.redaction)?;
     let counts = session.counts(Instant::now())?;
+    // After reading: what was counted before was counted by filters that are known now.
+    let targets = scope.targets.as_ref();
+    if targets.is_some_and(|it| !session.is_within(it)) {
+        return Err(scope::histograms_denied());
+    }
     let (start, rows) = match request.window {
         None => (session.store().beginning().moment, counts.rows()),
         Some(window) => session.store().window(&counts, window),
@@ -87,8 +94,9 @@ fn shorten(program: &mut ProgramStats) {
 
 fn check(
     request: &GetSnapshotRequest,
-    group_by: &[GroupBy],
+    collection: &Collection,
     node: &str,
+    redaction: &Redaction,
 ) -> Result<Request, Failure> {
     let mut violations = Violations::default();
     violations.bound("quantiles", request.quantiles.len(), QUANTILES_MAX);
@@ -128,8 +136,9 @@ fn check(
     let shape = Shape::check(
         &request.group_by,
         request.ungrouped,
-        group_by,
+        collection,
         node,
+        redaction,
         &mut violations,
     );
     violations.finish()?;

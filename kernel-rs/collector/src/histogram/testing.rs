@@ -15,7 +15,7 @@ use crate::{
         Totals, probe::Kind,
     },
     session::Session,
-    spec::{self, CompiledSpec},
+    spec::{self, Bounds, CompiledSpec, compiled::Collection, violations::Violations},
     testing,
 };
 
@@ -77,6 +77,16 @@ pub(crate) fn group(port: u16) -> Group {
             .collect(),
         ..Group::default()
     }
+}
+
+/// What a session gets that asks for groups by these keys alone.
+pub(crate) fn collection(group_by: &[GroupBy]) -> Collection {
+    let asked = proto::Collection {
+        group_by: group_by.iter().map(|it| *it as i32).collect(),
+        ..proto::Collection::default()
+    };
+    let mut violations = Violations::default();
+    spec::collection::compile(&asked, 0, &Bounds::default(), "", &mut violations)
 }
 
 /// A running session that groups by server port and protocol.

@@ -322,11 +322,12 @@ impl SessionLog {
         &self.cache
     }
 
-    /// Keeps what the history gives up, for as long as the keeper lives.
-    pub(crate) fn keep(&self, keeper: &Arc<Mutex<Keeper>>) {
-        let keepers = &mut self.inner.lock().keepers;
-        keepers.retain(|it| it.strong_count() > 0);
-        keepers.push(Arc::downgrade(keeper));
+    /// Keeps what the history gives up, for as long as the keeper lives. Returns the first sample that it has not given up by now.
+    pub(crate) fn keep(&self, keeper: &Arc<Mutex<Keeper>>) -> u64 {
+        let mut inner = self.inner.lock();
+        inner.keepers.retain(|it| it.strong_count() > 0);
+        inner.keepers.push(Arc::downgrade(keeper));
+        inner.history.oldest_index()
     }
 
     /// All that a reader wants to know, under one lock.

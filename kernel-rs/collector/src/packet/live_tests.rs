@@ -28,6 +28,7 @@ use crate::{
         UdpProbe, probe, stream_samples_request, stream_samples_response::Event,
     },
     reader::Reader,
+    scope::Scope,
     session::Session,
     testing::alone,
 };
@@ -98,7 +99,13 @@ pub(crate) fn read<T>(
         no_follow: true,
         ..StreamSamplesRequest::default()
     };
-    let reader = Reader::open(session.clone(), &request, "nodes/test", "sessions/test").unwrap();
+    let reader = Reader::open(
+        session.clone(),
+        &request,
+        ("nodes/test", "sessions/test"),
+        &Scope::default(),
+    )
+    .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

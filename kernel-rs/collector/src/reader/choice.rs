@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::filter::Filters;
 use crate::{
-    encode::{self, Batch, cache::Key},
+    encode::{self, Batch, Redactor, cache::Key},
     log::{SessionLog, chunk::Chunk},
     proto::Encoding,
+    scope::Redaction,
 };
 
 /// A batch out of a part of a chunk.
@@ -14,6 +15,8 @@ pub(super) struct Choice {
     pub(super) batch: Arc<Batch>,
     /// Samples looked at.
     pub(super) looked_at: u64,
+    /// Of those, such as the reader may know of.
+    pub(super) visible: u64,
     /// Of those, left out by a filter.
     pub(super) filtered: u64,
     /// Of those, left out by thinning.
@@ -23,7 +26,10 @@ pub(super) struct Choice {
 /// Chooses for one reader.
 #[derive(Debug)]
 pub(super) struct Chooser {
+    /// What the reader may know of; `None` = everything.
+    sight: Option<Filters>,
     filters: Filters,
+    redactor: Redactor,
     encoding: Encoding,
     bytes_max: usize,
     /// Wanted samples so far: thinning keeps every n-th of them.
@@ -31,9 +37,17 @@ pub(super) struct Chooser {
 }
 
 impl Chooser {
-    pub(super) fn new(filters: Filters, encoding: Encoding, bytes_max: usize) -> Self {
+    pub(super) fn new(
+        sight: Option<Filters>,
+        filters: Filters,
+        redaction: Redaction,
+        encoding: Encoding,
+        bytes_max: usize,
+    ) -> Self {
         Self {
+            sight,
             filters,
+            redactor: Redactor::new(redaction),
             encoding,
             bytes_max,
             wanted: 0,
@@ -44,36 +58,43 @@ impl Chooser {
         self.encoding
     }
 
-    /// Takes every sample.
+    pub(super) fn redaction(&self) -> Redaction {
+        self.redactor.redaction()
+    }
+
+    /// Takes every sample that the reader may know of.
     pub(super) fn takes_all(&self) -> bool {
         self.filters.is_empty()
     }
 
     /// All from a position on, as other readers at the same place get them.
-    pub(super) fn shared(&self, chunk: &Chunk, from: usize, to: usize, log: &SessionLog) -> Choice {
-        let Self {
-            encoding,
-            bytes_max,
-            ..
-        } = *self;
+    pub(super) fn shared(
+        &mut self,
+        chunk: &Chunk,
+        from: usize,
+        to: usize,
+        log: &SessionLog,
+    ) -> Choice {
         let key = Key {
             first_index: chunk.first_index + from as u64,
-            encoding,
-            bytes_max,
+            encoding: self.encoding,
+            bytes_max: self.bytes_max,
+            redaction: self.redactor.redaction(),
         };
         let end_index = chunk.first_index + to as u64;
-        let batch = log.cache().get(key, end_index, || {
-            encode::batch(chunk, &(from..to), encoding, 0, bytes_max)
-        });
+        let batch = log
+            .cache()
+            .get(key, end_index, || self.encode(chunk, &(from..to), 0));
         Choice {
             looked_at: batch.taken as u64,
+            visible: batch.taken as u64,
             batch,
             filtered: 0,
             thinned: 0,
         }
     }
 
-    /// Those that the filters leave, every `weight`-th of them, and at most `most`.
+    /// Those that the filters leave, every `weight`-th of them, and at most `most`; of all samples if the reader `sees_all`.
     pub(super) fn own(
         &mut self,
         chunk: &Chunk,
@@ -81,8 +102,14 @@ impl Chooser {
         to: usize,
         weight: u64,
         most: u64,
+        sees_all: bool,
     ) -> Choice {
-        let wanted = self.filters.select(chunk, from, to);
+        let sight = self.sight.as_mut().filter(|_| !sees_all);
+        let visible = sight.map(|it| it.select(chunk, from..to));
+        let wanted = match &visible {
+            None => self.filters.select(chunk, from..to),
+            Some(visible) => self.filters.select(chunk, visible.iter().copied()),
+        };
         let before = self.wanted;
         let picks = (0..wanted.len()).filter(|at| (before + *at as u64).is_multiple_of(weight));
         let picks = picks
@@ -92,13 +119,7 @@ impl Chooser {
             Batch::default()
         } else {
             let positions = picks.iter().map(|at| wanted[*at]);
-            encode::batch(
-                chunk,
-                &positions,
-                self.encoding,
-                weight as u32,
-                self.bytes_max,
-            )
+            self.encode(chunk, &positions, weight as u32)
         };
         // A batch that took all that was wanted ends with what was looked at, any other behind its last sample.
         let last = batch
@@ -109,11 +130,28 @@ impl Chooser {
             (picks[last] + 1, wanted[picks[last]] + 1)
         });
         self.wanted += matched as u64;
+        let visible = visible.map_or(next - from, |it| it.partition_point(|at| *at < next));
         Choice {
             looked_at: (next - from) as u64,
-            filtered: (next - from - matched) as u64,
+            visible: visible as u64,
+            filtered: (visible - matched) as u64,
             thinned: (matched - batch.taken) as u64,
             batch: Arc::new(batch),
+        }
+    }
+
+    fn encode(
+        &mut self,
+        chunk: &Chunk,
+        positions: &(impl ExactSizeIterator<Item = usize> + Clone),
+        weight: u32,
+    ) -> Batch {
+        let (encoding, bytes_max) = (self.encoding, self.bytes_max);
+        if self.redactor.redaction().is_none() {
+            encode::batch(chunk, positions, encoding, weight, bytes_max)
+        } else {
+            let view = self.redactor.view(chunk);
+            encode::batch(&view, positions, encoding, weight, bytes_max)
         }
     }
 }

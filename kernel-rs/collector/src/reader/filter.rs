@@ -1,11 +1,14 @@
 //! A reader's own filters: a verdict for each entry of a chunk's dictionary, then a few AND operations a sample.
 
+use std::ops::Range;
+
 use crate::{
     log::chunk::{Chunk, Flow, Process},
     metric,
     proto::{IpProtocol, Metric},
     spec::{
         cidr::Cidr,
+        clause::{cgroup_is_below, is_below},
         compiled::{Clause, Ports},
     },
 };
@@ -28,7 +31,7 @@ impl Verdict {
 
 /// Which samples a reader wants.
 #[derive(Debug)]
-pub(super) struct Filters {
+pub(crate) struct Filters {
     include: Vec<Clause>,
     exclude: Vec<Clause>,
     /// Samples that ended later are not wanted.
@@ -49,13 +52,18 @@ struct Verdicts {
 }
 
 impl Filters {
-    pub(super) fn new(
+    pub(crate) fn new(
         include: Vec<Clause>,
         exclude: Vec<Clause>,
         until_unix_ns: Option<u64>,
     ) -> Self {
         let by_metric = std::array::from_fn(|number| {
-            both(&include, &exclude, |it| it.metrics & 1 << number != 0)
+            let row = metric::TABLE
+                .iter()
+                .find(|row| row.metric as usize == number);
+            both(&include, &exclude, |it| {
+                row.is_some_and(|row| it.can_match(row))
+            })
         });
         let by_latency = include
             .iter()
@@ -76,10 +84,20 @@ impl Filters {
         self.include.is_empty() && self.exclude.is_empty() && self.until_unix_ns == u64::MAX
     }
 
-    /// Positions of the wanted samples in a part of a chunk.
-    pub(super) fn select(&mut self, chunk: &Chunk, from: usize, to: usize) -> Vec<usize> {
+    /// The wanted ones of positions in a chunk.
+    pub(crate) fn select(
+        &mut self,
+        chunk: &Chunk,
+        positions: impl Iterator<Item = usize>,
+    ) -> Vec<usize> {
         self.judge(chunk);
-        (from..to).filter(|at| self.wants(chunk, *at)).collect()
+        positions.filter(|at| self.wants(chunk, *at)).collect()
+    }
+
+    /// How many samples at these positions of a chunk are wanted.
+    pub(super) fn count(&mut self, chunk: &Chunk, positions: Range<usize>) -> u64 {
+        self.judge(chunk);
+        positions.filter(|at| self.wants(chunk, *at)).count() as u64
     }
 
     fn wants(&self, chunk: &Chunk, at: usize) -> bool {
@@ -133,7 +151,9 @@ impl Filters {
         } = verdicts;
         for id in flows.len()..=chunk.flows.len() {
             let flow = id.checked_sub(1).map(|at| &chunk.flows[at]);
-            flows.push(both(include, exclude, |clause| of_flow(clause, flow)));
+            flows.push(both(include, exclude, |clause| {
+                of_flow(clause, chunk, flow)
+            }));
         }
         for id in processes.len()..=chunk.processes.len() {
             let process = id.checked_sub(1).map(|at| &chunk.processes[at]);
@@ -170,7 +190,7 @@ fn any_or_one<T>(values: &[T], holds: impl FnMut(&T) -> bool) -> bool {
     values.is_empty() || values.iter().any(holds)
 }
 
-fn of_flow(clause: &Clause, flow: Option<&Flow>) -> bool {
+fn of_flow(clause: &Clause, chunk: &Chunk, flow: Option<&Flow>) -> bool {
     let Some(flow) = flow else {
         return clause.client_cidrs.is_empty()
             && clause.server_cidrs.is_empty()
@@ -180,7 +200,8 @@ fn of_flow(clause: &Clause, flow: Option<&Flow>) -> bool {
             && clause.ports.is_empty()
             && clause.vlan_ids.is_empty()
             && clause.directions == 0
-            && clause.protocols.is_empty();
+            && clause.protocols.is_empty()
+            && clause.is_of_any_place();
     };
     let Flow {
         ipv4,
@@ -206,6 +227,12 @@ fn of_flow(clause: &Clause, flow: Option<&Flow>) -> bool {
         && any_or_one(&clause.vlan_ids, |it| *it == flow.vlan_id)
         && (clause.directions == 0 || clause.directions & 1 << flow.direction != 0)
         && any_or_one(&clause.protocols, |it| *it == flow.protocol)
+        && any_or_one(&clause.interfaces, |it| {
+            it.matches(chunk.text(flow.interface))
+        })
+        && any_or_one(&clause.network_namespaces, |it| {
+            *it == flow.network_namespace
+        })
 }
 
 fn of_process(clause: &Clause, chunk: &Chunk, process: Option<&Process>) -> bool {
@@ -222,36 +249,9 @@ fn of_process(clause: &Clause, chunk: &Chunk, process: Option<&Process>) -> bool
     any_or_one(&clause.pids, |it| it == pid)
         && any_or_one(&clause.comms, |it| it == chunk.text(*comm))
         && any_or_one(&clause.cgroup_paths, |it| {
-            it == "/" && !path.is_empty()
-                || path
-                    .strip_prefix(&**it)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            !path.is_empty() && cgroup_is_below(path, it)
         })
-}
-
-/// Whether a DNS name is a domain or below it.
-fn is_below(name: &str, domain: &str) -> bool {
-    let domain = domain.trim_matches('.');
-    let Some(at) = name.len().checked_sub(domain.len()) else {
-        return false;
-    };
-    name.is_char_boundary(at)
-        && name[at..].eq_ignore_ascii_case(domain)
-        && (domain.is_empty() || at == 0 || name[..at].ends_with('.'))
 }
 
 /// Whether a mask of metrics can be told apart by bit.
 const _: () = assert!(metric::TABLE.len() < 32);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_domain_is_matched_by_labels() {
-        assert!(is_below("www.Example.com", "example.com"));
-        assert!(is_below("example.com", ".example.com"));
-        assert!(!is_below("badexample.com", "example.com"));
-        assert!(!is_below("com", "example.com"));
-    }
-}

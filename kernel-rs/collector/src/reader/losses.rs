@@ -65,12 +65,16 @@ impl Losses {
 
     /// The reader lost samples.
     pub(super) fn add(&mut self, stage: LossStage, lost: Lost) {
-        if lost.count == 0 {
-            return;
+        if lost.count > 0 {
+            self.add_some(stage, lost);
         }
+    }
+
+    /// The reader lost samples; a count of 0 says that nobody knows how many.
+    pub(super) fn add_some(&mut self, stage: LossStage, lost: Lost) {
         let at = OWN_STAGES
             .iter()
-            .position(|it| it.0 == stage)
+            .position(|it| *it == stage)
             .expect("a stage of the reader");
         let Own { untold, sum, .. } = &mut self.own[at];
         for total in [untold, sum] {
@@ -78,10 +82,17 @@ impl Losses {
         }
     }
 
-    /// A loss that may be told now; with `last` also one that was told of less than a second ago.
-    pub(super) fn due(&mut self, kernel: &[Option<Lost>], now: Instant, last: bool) -> Option<Due> {
+    /// A loss that may be told now; with `last` also one that was told of less than a second ago. A reader that is `blind` hears that
+    /// the kernel lost some, not how many.
+    pub(super) fn due(
+        &mut self,
+        kernel: &[Option<Lost>],
+        now: Instant,
+        last: bool,
+        blind: bool,
+    ) -> Option<Due> {
         let ripe = |told_at: Option<Instant>| last || told_at.is_none_or(|at| now >= at + INTERVAL);
-        for (own, (stage, _)) in self.own.iter_mut().zip(OWN_STAGES) {
+        for (own, stage) in self.own.iter_mut().zip(OWN_STAGES) {
             if ripe(own.told_at)
                 && let Some(lost) = own.untold.take()
             {
@@ -98,8 +109,12 @@ impl Losses {
             {
                 self.kernel_told[at] += lost.count;
                 self.kernel_told_at[at] = Some(now);
+                let told = Lost {
+                    count: if blind { 0 } else { lost.count },
+                    ..lost
+                };
                 return Some(Due {
-                    loss: books::loss(stage, lost),
+                    loss: books::loss(stage, told),
                     indexes: 0,
                 });
             }
@@ -130,7 +145,7 @@ impl Losses {
     /// All that the reader lost since it began.
     pub(super) fn sums(&self) -> Vec<Loss> {
         let sums = self.own.iter().zip(OWN_STAGES);
-        sums.filter_map(|(own, (stage, _))| own.sum.map(|lost| books::loss(stage, lost)))
+        sums.filter_map(|(own, stage)| own.sum.map(|lost| books::loss(stage, lost)))
             .collect()
     }
 }

@@ -25,14 +25,22 @@ use tokio::{
 };
 
 pub(crate) use busy::Busy;
-use state::{Moment, State, Step};
+#[cfg(test)]
+pub(crate) use filter::Filters;
+use request::Of;
+use state::{Moment, Past, State, Step};
 
 use crate::{
     failure::Failure,
     log::SessionLog,
-    proto::{EndReason, StreamSamplesRequest, Totals},
+    metric,
+    proto::{EndReason, StreamSamplesRequest, Totals, stream_samples_request},
+    scope::Scope,
     session::Session,
-    spec::compiled::Limits,
+    spec::{
+        self,
+        compiled::{Clause, Limits},
+    },
 };
 
 /// A position in a session's log, and what its client asked for.
@@ -47,27 +55,27 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Begins to read a session; `node` and `name` are the names that its messages carry.
+    /// Begins to read a session, for whom it may be read and as far; `node` and `name` are the names that its messages carry.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request; `CLOSED`.
+    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request, `REDACTION_DENIED`; `CLOSED`.
     pub fn open(
         session: Arc<Session>,
         request: &StreamSamplesRequest,
-        node: &str,
-        name: &str,
+        (node, name): (&str, &str),
+        scope: &Scope,
     ) -> Result<Self, Failure> {
         session.check_open()?;
         let log = session.log();
-        let request = request::check(request, node, session.epoch(), log)?;
-        let state = State::new(
+        let of = Of {
             node,
-            name,
-            session.epoch(),
-            request,
+            epoch: session.epoch(),
             log,
-            session.opened_at(),
-        );
+            metrics: session.metrics(),
+        };
+        let request = request::check(request, &of, scope)?;
+        let born = (session.epoch(), session.opened_at());
+        let state = State::new((node, name), born, request, log, &*session);
         let shares = state.shares();
         if shares {
             log.cache().join();
@@ -89,8 +97,12 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::open`]; a cursor cannot be of such a session.
-    pub fn check(request: &StreamSamplesRequest, node: &str) -> Result<(), Failure> {
+    pub fn check(request: &StreamSamplesRequest, node: &str, scope: &Scope) -> Result<(), Failure> {
         const NO_EPOCH: u64 = 0;
+        let metrics = match &request.source {
+            Some(stream_samples_request::Source::Spec(spec)) => spec::metrics_of(&spec.probes),
+            _ => metric::all(),
+        };
         let log = SessionLog::new(&Limits {
             duration_ns: None,
             max_samples: None,
@@ -98,7 +110,13 @@ impl Reader {
             retain_ns: 0,
             history_bytes: 0,
         });
-        request::check(request, node, NO_EPOCH, &log).map(drop)
+        let of = Of {
+            node,
+            epoch: NO_EPOCH,
+            log: &log,
+            metrics,
+        };
+        request::check(request, &of, scope).map(drop)
     }
 
     /// Waits for the next message: one encoded `StreamSamplesResponse`, or `None` after `End` or [`Reader::close`].
@@ -142,6 +160,7 @@ impl Reader {
             log: self.session.log(),
             effective_spec: &|| self.session.effective_spec(),
             session_totals: &|| self.session.totals(),
+            past: &*self.session,
         })
     }
 
@@ -181,6 +200,16 @@ impl Reader {
             log.cache().leave();
         }
         self.session.unsubscribe();
+    }
+}
+
+impl Past for Session {
+    fn generation(&self) -> u64 {
+        self.filter_generation()
+    }
+
+    fn is_held_by(&self, targets: &[Clause]) -> bool {
+        self.is_within(targets)
     }
 }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::cursor::{Cursor, OWN_STAGES};
+use super::{
+    cursor::{Cursor, OWN_STAGES},
+    request::Place,
+};
 use crate::{
     encode::{Account, Header},
     proto::stream_samples_response::Event,
@@ -25,7 +28,10 @@ pub(super) struct Mark {
 pub(super) struct Outbox {
     header: Header,
     node: String,
+    principal: String,
     epoch: u64,
+    /// Indexes are the reader's own: of the samples that it may see.
+    narrowed: bool,
     next_index: u64,
     /// Left out by filters since the last message.
     filtered: u64,
@@ -33,12 +39,23 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(node: &str, session: &str, epoch: u64, first_index: u64) -> Self {
+    /// The first message begins at `place`.
+    pub(super) fn new(
+        (node, session): (&str, &str),
+        principal: &str,
+        epoch: u64,
+        place: &Place,
+        narrowed: bool,
+    ) -> Self {
+        let begins_at = if narrowed { place.number } else { place.index };
+        let untold = place.untold.iter().sum();
         Self {
             header: Header::new(node, session),
             node: node.into(),
+            principal: principal.into(),
             epoch,
-            next_index: first_index,
+            narrowed,
+            next_index: begins_at.saturating_sub(untold),
             filtered: 0,
             last_message: Instant::now(),
         }
@@ -84,13 +101,15 @@ impl Outbox {
     /// Resumes at a place.
     pub(super) fn cursor(&self, mark: Mark) -> String {
         let Mark { position, untold } = mark;
+        let number = self.next_index + self.filtered + untold.iter().sum::<u64>();
         Cursor {
             node: self.node.clone(),
             epoch: self.epoch,
             index: position,
             untold,
+            number: self.narrowed.then_some(number),
         }
-        .to_string()
+        .seal(&self.principal)
     }
 
     fn account(

@@ -13,8 +13,10 @@ use crate::{
         Encoding, Filter, OverflowPolicy, Position, StreamSamplesRequest,
         stream_samples_request::Start,
     },
+    scope::{self, Redaction, Scope},
     spec::{
-        clause::{self, Side},
+        clause::{self, CLAUSES_MAX, Side},
+        compiled::Clause,
         time,
         violations::Violations,
     },
@@ -34,6 +36,10 @@ const BATCH_DELAY: Duration = Duration::from_millis(100);
 pub(super) struct Request {
     pub(super) start: Place,
     pub(super) filters: Filters,
+    /// What the reader may know of; `None` = everything.
+    pub(super) targets: Option<Vec<Clause>>,
+    pub(super) redaction: Redaction,
+    pub(super) principal: String,
     pub(super) encoding: Encoding,
     pub(super) batch_bytes: usize,
     pub(super) batch_delay: Duration,
@@ -47,7 +53,7 @@ pub(super) struct Options {
     pub(super) no_follow: bool,
     pub(super) until_unix_ns: Option<u64>,
     pub(super) overflow: OverflowPolicy,
-    /// As the service understood them, for `Start`.
+    /// As the service understood them and authorization left them, for `Start`.
     pub(super) effective_filters: Vec<Filter>,
 }
 
@@ -62,17 +68,27 @@ pub(super) struct Place {
     pub(super) untold: [u64; OWN_STAGES.len()],
     /// It begins at the end: what it loses, it loses by being slow.
     pub(super) live: bool,
+    /// What a narrowed reader calls `index`.
+    pub(super) number: u64,
+}
+
+/// The session that is asked for.
+pub(super) struct Of<'a> {
+    pub(super) node: &'a str,
+    pub(super) epoch: u64,
+    pub(super) log: &'a SessionLog,
+    /// Bit n is `Metric` n.
+    pub(super) metrics: u32,
 }
 
 /// Checks every field against the session.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` with a violation for each wrong field.
+/// `INVALID_ARGUMENT` with a violation for each wrong field, `REDACTION_DENIED` for filters that are finer than what is told.
 pub(super) fn check(
     request: &StreamSamplesRequest,
-    node: &str,
-    epoch: u64,
-    log: &SessionLog,
+    of: &Of<'_>,
+    scope: &Scope,
 ) -> Result<Request, Failure> {
     let mut violations = Violations::default();
     let overflow = match OverflowPolicy::try_from(request.overflow) {
@@ -120,17 +136,25 @@ pub(super) fn check(
     let include = clause::compile_all(&request.filters, "filters", Side::Reader, &mut violations);
     let exclude =
         clause::compile_exclude(&request.exclude, "exclude", Side::Reader, &mut violations);
-    let start = place(request, node, epoch, log, &mut violations);
+    for (clauses, path) in [(&include, "filters"), (&exclude, "exclude")] {
+        let redaction = &scope.redaction;
+        scope::refuse_filters(clauses, path, of.metrics, redaction, &mut violations);
+    }
+    let start = place(request, of, &scope.principal, &mut violations);
+    let left = scope
+        .targets
+        .as_ref()
+        .map(|targets| scope::narrowed(&include, targets));
+    violations.bound("filters", left.as_ref().map_or(0, Vec::len), CLAUSES_MAX);
     violations.finish()?;
-    let effective_filters = request
-        .filters
-        .iter()
-        .zip(&include)
-        .map(|(filter, it)| clause::effective(filter, it))
-        .collect();
+    let effective_filters = left.as_ref().unwrap_or(&include);
+    let effective_filters = effective_filters.iter().map(Filter::from).collect();
     Ok(Request {
         start: start.unwrap_or_default(),
         filters: Filters::new(include, exclude, until_unix_ns),
+        targets: scope.targets.clone(),
+        redaction: scope.redaction,
+        principal: scope.principal.clone(),
         encoding: encoding.unwrap_or_default(),
         batch_bytes: batch_bytes.min(MESSAGE_BYTES_MAX - ENVELOPE_BYTES) as usize,
         batch_delay: batch_delay.map_or(BATCH_DELAY, Duration::from_nanos),
@@ -146,11 +170,13 @@ pub(super) fn check(
 
 fn place(
     request: &StreamSamplesRequest,
-    node: &str,
-    epoch: u64,
-    log: &SessionLog,
+    of: &Of<'_>,
+    principal: &str,
     violations: &mut Violations,
 ) -> Option<Place> {
+    let Of {
+        node, epoch, log, ..
+    } = *of;
     let (oldest, next_index) = log.replayable();
     let latest = Place {
         index: next_index,
@@ -184,14 +210,14 @@ fn place(
             })
         }
         Some(Start::Cursor(text)) => {
-            let place = resume(text, node, epoch, next_index);
+            let place = resume(text, principal, node, epoch, next_index);
             violations.take(Reason::CursorInvalid, "cursor", place)
         }
         Some(Start::Resume(it)) => {
             let own = it
                 .cursors
                 .iter()
-                .position(|text| Cursor::parse(text).is_some_and(|it| it.node == node));
+                .position(|text| Cursor::node_of(text) == Some(node));
             let Some(at) = own else {
                 violations.add(
                     Reason::CursorInvalid,
@@ -200,7 +226,7 @@ fn place(
                 );
                 return None;
             };
-            let place = resume(&it.cursors[at], node, epoch, next_index);
+            let place = resume(&it.cursors[at], principal, node, epoch, next_index);
             violations.take(
                 Reason::CursorInvalid,
                 format!("resume.cursors[{at}]"),
@@ -210,17 +236,26 @@ fn place(
     }
 }
 
-fn resume(text: &str, node: &str, epoch: u64, next_index: u64) -> Result<Place, String> {
-    let cursor = Cursor::parse(text).ok_or("is not a cursor")?;
-    if cursor.node != node {
-        return Err(format!("is of {}, this is {node}", cursor.node));
+fn resume(
+    text: &str,
+    principal: &str,
+    node: &str,
+    epoch: u64,
+    next_index: u64,
+) -> Result<Place, String> {
+    let of = Cursor::node_of(text).ok_or("is not a cursor")?;
+    if of != node {
+        return Err(format!("is of {of}, this is {node}"));
     }
+    let cursor = Cursor::open(text, principal)
+        .ok_or("is not a cursor that you were given since the service started")?;
     if cursor.epoch != epoch || cursor.index > next_index {
         return Err("is of another session, or of one before it was started anew".into());
     }
     Ok(Place {
         index: cursor.index,
         untold: cursor.untold,
+        number: cursor.number.unwrap_or_default(),
         ..Place::default()
     })
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     choice::{Choice, Chooser},
+    filter::Filters,
     losses::Losses,
     outbox::{Mark, Outbox},
     pace::Pace,
@@ -20,7 +21,7 @@ use crate::{
         End, EndReason, Heartbeat, LossStage, OverflowPolicy, SessionSpec, Start, Totals,
         stream_samples_response::Event,
     },
-    spec::time,
+    spec::{compiled::Clause, time},
 };
 
 /// A sample can be read out of the kernel this long after its end event.
@@ -50,6 +51,7 @@ pub(super) struct State {
     pace: Pace,
     losses: Losses,
     keeper: Option<Arc<Mutex<Keeper>>>,
+    narrowing: Option<Narrowing>,
     /// The next sample to look at.
     position: u64,
     /// The first sample that it may have.
@@ -67,6 +69,44 @@ pub(super) struct State {
     finished: bool,
 }
 
+/// A reader's targets, and whether they leave anything out.
+#[derive(Debug)]
+struct Narrowing {
+    targets: Vec<Clause>,
+    /// Nothing that the session ever had is outside, at a generation of its filters.
+    holds_all: Option<u64>,
+}
+
+/// What the filters of a session were so far.
+pub(super) trait Past {
+    /// Rises whenever they change, before anything is measured by the new ones.
+    fn generation(&self) -> u64;
+    /// Whether targets hold all that any of them let through.
+    fn is_held_by(&self, targets: &[Clause]) -> bool;
+}
+
+impl Narrowing {
+    fn new(targets: Vec<Clause>, past: &dyn Past) -> Self {
+        let generation = past.generation();
+        Self {
+            holds_all: past.is_held_by(&targets).then_some(generation),
+            targets,
+        }
+    }
+
+    /// Whether something is left out of samples that are in the log by now.
+    fn hides(&mut self, past: &dyn Past) -> bool {
+        let Some(known) = self.holds_all else {
+            return true;
+        };
+        let generation = past.generation();
+        if known != generation {
+            self.holds_all = past.is_held_by(&self.targets).then_some(generation);
+        }
+        self.holds_all.is_none()
+    }
+}
+
 /// What the state needs from outside, at one moment.
 pub(super) struct Moment<'a> {
     pub(super) now: Instant,
@@ -74,21 +114,24 @@ pub(super) struct Moment<'a> {
     pub(super) log: &'a SessionLog,
     pub(super) effective_spec: &'a dyn Fn() -> SessionSpec,
     pub(super) session_totals: &'a dyn Fn() -> Totals,
+    pub(super) past: &'a dyn Past,
 }
 
 impl State {
-    /// `grid` is when the session began.
+    /// `epoch` and `grid` are the session's: its own and when it began; `names` those of the node and of the session.
     pub(super) fn new(
-        node: &str,
-        session: &str,
-        epoch: u64,
+        names: (&str, &str),
+        (epoch, grid): (u64, Instant),
         request: Request,
         log: &SessionLog,
-        grid: Instant,
+        past: &dyn Past,
     ) -> Self {
         let Request {
             start,
             filters,
+            targets,
+            redaction,
+            principal,
             encoding,
             batch_bytes,
             batch_delay,
@@ -96,24 +139,36 @@ impl State {
         } = request;
         let Place {
             index,
-            available,
+            mut available,
             untold,
             live,
+            ..
         } = start;
-        let keeper = (options.overflow == OverflowPolicy::DropNewest).then(|| {
-            let keeper = Arc::new(Mutex::new(Keeper::at(index, log.queue_bytes())));
-            log.keep(&keeper);
+        let stop_at = options.no_follow.then(|| log.next_index());
+        let narrowing = targets.map(|it| Narrowing::new(it, past));
+        let sight = || {
+            let narrowing = narrowing.as_ref()?;
+            Some(Filters::new(narrowing.targets.clone(), Vec::new(), None))
+        };
+        let keeper = keeper(index, options.overflow, sight(), stop_at, log);
+        let keeper = keeper.map(|it| {
+            let keeper = Arc::new(Mutex::new(it));
+            let oldest = log.keep(&keeper);
+            if narrowing.is_some() && index < oldest {
+                available = available.max(oldest);
+            }
             keeper
         });
         Self {
-            outbox: Outbox::new(node, session, epoch, index - untold.iter().sum::<u64>()),
-            chooser: Chooser::new(filters, encoding, batch_bytes),
+            outbox: Outbox::new(names, &principal, epoch, &start, narrowing.is_some()),
+            chooser: Chooser::new(sight(), filters, redaction, encoding, batch_bytes),
             pace: Pace::new(grid, batch_delay, batch_bytes, encoding),
             losses: Losses::new(untold, log.losses_before(index)),
             keeper,
+            narrowing,
             position: index,
             available,
-            stop_at: options.no_follow.then(|| log.next_index()),
+            stop_at,
             changes_seen: log.changes(),
             delivered: 0,
             filtered: 0,
@@ -128,7 +183,15 @@ impl State {
 
     /// Takes every sample as it is, so that its batches may be another's too.
     pub(super) fn shares(&self) -> bool {
-        self.chooser.takes_all() && self.options.max_samples.is_none()
+        let hides = |it: &Narrowing| it.holds_all.is_none();
+        self.chooser.takes_all()
+            && self.options.max_samples.is_none()
+            && !self.narrowing.as_ref().is_some_and(hides)
+    }
+
+    /// Whether authorization leaves out samples that are in the log by now.
+    fn is_blind(&mut self, past: &dyn Past) -> bool {
+        self.narrowing.as_mut().is_some_and(|it| it.hides(past))
     }
 
     /// The next message is `End`, after losses that were not told.
@@ -172,7 +235,8 @@ impl State {
         if view.closed {
             self.end(EndReason::SessionDeleted);
         }
-        if let Some(step) = self.tell_loss(&view, moment.now) {
+        let blind = self.is_blind(moment.past);
+        if let Some(step) = self.tell_loss(&view, moment.now, blind) {
             return Ok(step);
         }
         if let Some(reason) = self.ending {
@@ -195,9 +259,16 @@ impl State {
 
     fn read(&mut self, view: &View, moment: &Moment<'_>) -> Result<Step, Failure> {
         if self.position < self.available {
-            return Ok(self.skip_to(self.available, LossStage::HistoryEvicted, view.gone_unix_ns));
+            // Of what was gone before it came nobody knows what a narrowed reader would have seen.
+            let count = if self.narrowing.is_some() {
+                0
+            } else {
+                self.available - self.position
+            };
+            let to = (self.available, count);
+            return Ok(self.skip_to(to, LossStage::HistoryEvicted, view.gone_unix_ns));
         }
-        self.refuse_if_too_slow(view, moment.log)?;
+        self.refuse_if_too_slow(view, moment)?;
         let end = self.stop_at.unwrap_or(u64::MAX).min(view.next_index);
         let kept = self
             .keeper
@@ -213,7 +284,11 @@ impl State {
             } else {
                 LossStage::HistoryEvicted
             };
-            return Ok(self.skip_to(oldest_index, stage, view.gone_unix_ns));
+            let gone = self.keeper.as_ref().and_then(|it| it.lock().take_gone());
+            let to = gone.map_or((oldest_index, oldest_index - self.position), |gone| {
+                (gone.0.min(end), gone.1)
+            });
+            return Ok(self.skip_to(to, stage, view.gone_unix_ns));
         }
         let chunk = kept
             .as_ref()
@@ -245,9 +320,11 @@ impl State {
         let from = (self.position - chunk.first_index) as usize;
         let to = (end - chunk.first_index) as usize;
         let weight = self.thin_to(moment.log);
+        let sees_all = !self.is_blind(moment.past);
         let Choice {
             batch,
             looked_at,
+            visible,
             filtered,
             thinned,
         } = if self.shares() && weight == 1 && in_log {
@@ -257,10 +334,13 @@ impl State {
                 .options
                 .max_samples
                 .map_or(u64::MAX, |most| most - self.delivered);
-            self.chooser.own(chunk, from, to, weight, most)
+            self.chooser.own(chunk, from, to, weight, most, sees_all)
         };
         self.pace.looked_at(looked_at, batch.payload.len());
         self.position += looked_at;
+        if let Some(keeper) = &self.keeper {
+            keeper.lock().read(self.position, visible);
+        }
         self.last_sample_unix_ns = chunk.times[from + looked_at as usize - 1];
         let thinned = Lost {
             count: thinned,
@@ -299,7 +379,8 @@ impl State {
         }
     }
 
-    fn refuse_if_too_slow(&mut self, view: &View, log: &SessionLog) -> Result<(), Failure> {
+    fn refuse_if_too_slow(&mut self, view: &View, moment: &Moment<'_>) -> Result<(), Failure> {
+        let log = moment.log;
         let most = log.queue_bytes() / 2;
         let in_time =
             || self.position >= view.oldest_index && log.bytes_from(self.position) <= most;
@@ -307,8 +388,12 @@ impl State {
             return Ok(());
         }
         self.finished = true;
-        let behind = view.next_index - self.position;
-        let message = format!("the reader is {behind} samples behind; resume with the cursor");
+        let message = if self.is_blind(moment.past) {
+            "the reader is too far behind; resume with the cursor".into()
+        } else {
+            let behind = view.next_index - self.position;
+            format!("the reader is {behind} samples behind; resume with the cursor")
+        };
         Err(Failure::new(Reason::ReaderTooSlow, message)
             .with_metadata("cursor", self.outbox.cursor(self.mark()))
             .with_quota(
@@ -317,10 +402,10 @@ impl State {
             ))
     }
 
-    fn skip_to(&mut self, index: u64, stage: LossStage, last_unix_ns: u64) -> Step {
-        let count = index - self.position;
+    /// A narrowed reader is told of a loss even if none of it is known to have been its own.
+    fn skip_to(&mut self, (index, count): (u64, u64), stage: LossStage, last_unix_ns: u64) -> Step {
         let first_unix_ns = self.last_sample_unix_ns.min(last_unix_ns);
-        self.losses.add(
+        self.losses.add_some(
             stage,
             Lost {
                 count,
@@ -369,8 +454,9 @@ impl State {
     }
 
     /// A loss whose time has come; before `End` that is now.
-    fn tell_loss(&mut self, view: &View, now: Instant) -> Option<Step> {
-        let due = self.losses.due(&view.losses, now, self.ending.is_some())?;
+    fn tell_loss(&mut self, view: &View, now: Instant, blind: bool) -> Option<Step> {
+        let last = self.ending.is_some();
+        let due = self.losses.due(&view.losses, now, last, blind)?;
         Some(Step::Send(self.outbox.event(
             now,
             self.mark(),
@@ -384,16 +470,18 @@ impl State {
         let end = End {
             reason: reason as i32,
             totals: Some(self.totals()),
-            session_totals: Some((moment.session_totals)()),
+            session_totals: (!self.is_blind(moment.past)).then(|| (moment.session_totals)()),
         };
         self.send(moment.now, Event::End(end))
     }
 
     fn start(&self, moment: &Moment<'_>) -> Start {
+        let redaction = self.chooser.redaction();
         Start {
-            effective_spec: Some((moment.effective_spec)()),
+            effective_spec: Some(redaction.spec(&(moment.effective_spec)())),
             reader_filters: self.options.effective_filters.clone(),
-            redacted_fields: None,
+            redacted_fields: redaction.fields(),
+            redaction: redaction.message(),
             overflow: self.options.overflow as i32,
             encoding: self.chooser.encoding() as i32,
         }
@@ -403,7 +491,11 @@ impl State {
         let watermark = Some(moment.log.watermark())
             .filter(|it| *it > 0)
             .map(time::timestamp);
-        let queued_bytes = moment.log.bytes_from(self.position);
+        let queued_bytes = if self.is_blind(moment.past) {
+            0
+        } else {
+            moment.log.bytes_from(self.position)
+        };
         self.send(
             moment.now,
             Event::Heartbeat(Heartbeat {
@@ -422,6 +514,28 @@ impl State {
             position: self.position,
             untold: self.losses.untold(),
         }
+    }
+}
+
+/// What a reader needs to have kept or counted when it is slow.
+fn keeper(
+    index: u64,
+    overflow: OverflowPolicy,
+    sight: Option<Filters>,
+    stop_at: Option<u64>,
+    log: &SessionLog,
+) -> Option<Keeper> {
+    let keeps = overflow == OverflowPolicy::DropNewest;
+    let bytes = if keeps { log.queue_bytes() } else { 0 };
+    match sight {
+        None => keeps.then(|| Keeper::at(index, bytes)),
+        Some(mut sight) => Some(Keeper::at(index, bytes).counting(Box::new(
+            move |chunk, positions| {
+                let end = stop_at.map_or(u64::MAX, |it| it.saturating_sub(chunk.first_index));
+                let end = usize::try_from(end).unwrap_or(usize::MAX);
+                sight.count(chunk, positions.start..positions.end.min(end))
+            },
+        ))),
     }
 }
 

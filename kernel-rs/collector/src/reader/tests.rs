@@ -85,7 +85,13 @@ enum Outcome {
 
 impl Client {
     fn open(session: &Arc<Session>, request: &StreamSamplesRequest) -> Self {
-        let reader = Reader::open(session.clone(), request, NODE, "sessions/s").unwrap();
+        let reader = Reader::open(
+            session.clone(),
+            request,
+            (NODE, "sessions/s"),
+            &Scope::default(),
+        )
+        .unwrap();
         Self {
             reader,
             now: Instant::now(),
@@ -504,7 +510,13 @@ fn a_cursor_of_another_session_is_refused() {
             start: Some(Start::Cursor(wrong.to_owned())),
             ..Default::default()
         };
-        let failure = Reader::open(other.clone(), &request, NODE, "sessions/t").unwrap_err();
+        let failure = Reader::open(
+            other.clone(),
+            &request,
+            (NODE, "sessions/t"),
+            &Scope::default(),
+        )
+        .unwrap_err();
         assert_eq!(
             (failure.reason(), &*failure.violations()[0].field),
             (Reason::CursorInvalid, "cursor")
@@ -514,8 +526,16 @@ fn a_cursor_of_another_session_is_refused() {
         start: Some(Start::Cursor(cursor.clone())),
         ..Default::default()
     };
-    assert!(Reader::open(one.clone(), &request, "nodes/b", "sessions/s").is_err());
-    assert!(Reader::open(one, &request, NODE, "sessions/s").is_ok());
+    assert!(
+        Reader::open(
+            one.clone(),
+            &request,
+            ("nodes/b", "sessions/s"),
+            &Scope::default()
+        )
+        .is_err()
+    );
+    assert!(Reader::open(one, &request, (NODE, "sessions/s"), &Scope::default()).is_ok());
 }
 
 #[test]
@@ -541,7 +561,8 @@ fn all_that_is_wrong_with_a_request_is_told_at_once() {
         exclude: vec![Filter::default()],
         ..StreamSamplesRequest::default()
     };
-    let failure = Reader::open(session, &request, NODE, "sessions/s").unwrap_err();
+    let failure =
+        Reader::open(session, &request, (NODE, "sessions/s"), &Scope::default()).unwrap_err();
     let fields = failure
         .violations()
         .iter()
@@ -896,8 +917,15 @@ proptest! {
 #[tokio::test]
 async fn next_waits_for_samples_and_for_nobody_else() {
     let session = session(1 << 20, 1 << 20);
-    let reader =
-        Arc::new(Reader::open(session.clone(), &from_oldest(), NODE, "sessions/s").unwrap());
+    let reader = Arc::new(
+        Reader::open(
+            session.clone(),
+            &from_oldest(),
+            (NODE, "sessions/s"),
+            &Scope::default(),
+        )
+        .unwrap(),
+    );
     reader.next().await.unwrap().unwrap();
     let waiting = tokio::spawn({
         let reader = reader.clone();
@@ -922,8 +950,15 @@ async fn next_waits_for_samples_and_for_nobody_else() {
 #[tokio::test]
 async fn close_answers_a_pending_next() {
     let session = session(1 << 20, 1 << 20);
-    let reader =
-        Arc::new(Reader::open(session.clone(), &from_oldest(), NODE, "sessions/s").unwrap());
+    let reader = Arc::new(
+        Reader::open(
+            session.clone(),
+            &from_oldest(),
+            (NODE, "sessions/s"),
+            &Scope::default(),
+        )
+        .unwrap(),
+    );
     reader.next().await.unwrap().unwrap();
     let waiting = tokio::spawn({
         let reader = reader.clone();

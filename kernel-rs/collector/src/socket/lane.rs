@@ -5,7 +5,10 @@ use crate::{
     failure::Failure,
     metric::{self, EngineKind},
     proto::probe::Kind,
-    spec::compiled::{Clause, CompiledSpec},
+    spec::{
+        clause::cgroup_is_below,
+        compiled::{Clause, CompiledSpec},
+    },
 };
 
 /// # Errors
@@ -32,7 +35,7 @@ fn inside(path: &str, filters: &[Clause]) -> Vec<Clause> {
     if filters.is_empty() {
         return vec![Clause {
             cgroup_paths: vec![path.into()],
-            ..everything()
+            ..Clause::everything()
         }];
     }
     let narrowed = |clause: &Clause| {
@@ -41,7 +44,7 @@ fn inside(path: &str, filters: &[Clause]) -> Vec<Clause> {
         } else {
             let narrower = |other: &String| {
                 let other = other.as_str();
-                match (below(other, path), below(path, other)) {
+                match (cgroup_is_below(other, path), cgroup_is_below(path, other)) {
                     (true, _) => Some(other.into()),
                     (_, true) => Some(path.into()),
                     _ => None,
@@ -59,36 +62,10 @@ fn inside(path: &str, filters: &[Clause]) -> Vec<Clause> {
         // No cgroup is in both: a clause that speaks of no metric keeps the session from matching everything.
         return vec![Clause {
             metrics: metric::bit(crate::proto::Metric::Unspecified),
-            ..everything()
+            ..Clause::everything()
         }];
     }
     narrowed
-}
-
-/// Whether a path is `above` or below it.
-fn below(path: &str, above: &str) -> bool {
-    path.strip_prefix(above.trim_end_matches('/'))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn everything() -> Clause {
-    Clause {
-        client_cidrs: Vec::new(),
-        server_cidrs: Vec::new(),
-        cidrs: Vec::new(),
-        client_ports: Vec::new(),
-        server_ports: Vec::new(),
-        ports: Vec::new(),
-        vlan_ids: Vec::new(),
-        directions: 0,
-        protocols: Vec::new(),
-        pids: Vec::new(),
-        comms: Vec::new(),
-        cgroup_paths: Vec::new(),
-        subjects: Vec::new(),
-        min_latency_ns: 0,
-        metrics: u32::MAX,
-    }
 }
 
 #[cfg(test)]
@@ -98,7 +75,7 @@ mod tests {
     fn of_paths(paths: &[&str]) -> Clause {
         Clause {
             cgroup_paths: paths.iter().map(|it| (*it).into()).collect(),
-            ..everything()
+            ..Clause::everything()
         }
     }
 

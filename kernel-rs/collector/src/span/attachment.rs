@@ -60,8 +60,7 @@ impl Attachment for SpanAttachment {
         self.read(|state| {
             let member = state.members.get(&self.id)?;
             let counters = state.counters(&member.lanes).ok()?;
-            state.count_waiting(self.id);
-            Some(state.members.get(&self.id)?.totals(&counters))
+            Some(member.totals(&counters))
         })
     }
 
@@ -133,7 +132,7 @@ fn probes(member: &Member) -> Vec<ProbeStatus> {
             capability: Some(Capability {
                 metric: row.metric.into(),
                 supported: refused.is_none(),
-                hook: (*member.hooks.get(&probe.index).unwrap_or(&row.hooks[0].0)).into(),
+                hook: row.hooks[0].0.into(),
                 reason: refused.map(|it| it.1.message().into()).unwrap_or_default(),
                 ..Capability::default()
             }),

@@ -71,6 +71,12 @@ impl Cidr {
         }
     }
 
+    /// Whether all of another range is in this one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix_length <= other.prefix_length && self.contains(other.ipv4, &other.address)
+    }
+
     /// Whether an address is in the range.
     #[must_use]
     pub fn contains(&self, ipv4: bool, address: &[u8; 16]) -> bool {

@@ -3,12 +3,13 @@
 use super::{
     cidr::Cidr,
     compiled::{Clause, Ports},
+    interface::InterfacePattern,
     time,
     violations::Violations,
 };
 use crate::{
     failure::Reason,
-    metric::{self, FilterField, Row},
+    metric::{self, EngineKind, FilterField, Row},
     proto::{Direction, Filter, IpProtocol, Metric, PortRange},
 };
 
@@ -63,27 +64,67 @@ pub(crate) fn compile_exclude(
     compile_all(filters, path, side, violations)
 }
 
-/// The same filter as the service understood it: ranges without host bits, ports with both ends.
-pub(crate) fn effective(filter: &Filter, clause: &Clause) -> Filter {
-    let ranges = |cidrs: &[Cidr]| cidrs.iter().map(Cidr::to_string).collect();
-    let ports = |ports: &[Ports]| {
-        ports
-            .iter()
-            .map(|it| PortRange {
-                first: it.first.into(),
-                last: it.last.into(),
-            })
-            .collect()
-    };
-    Filter {
-        client_cidrs: ranges(&clause.client_cidrs),
-        server_cidrs: ranges(&clause.server_cidrs),
-        cidrs: ranges(&clause.cidrs),
-        client_ports: ports(&clause.client_ports),
-        server_ports: ports(&clause.server_ports),
-        ports: ports(&clause.ports),
-        ..filter.clone()
+/// The filter as the service understood it: ranges without host bits, ports with both ends.
+impl From<&Clause> for Filter {
+    fn from(clause: &Clause) -> Self {
+        let Clause {
+            client_cidrs,
+            server_cidrs,
+            cidrs,
+            client_ports,
+            server_ports,
+            ports,
+            vlan_ids,
+            directions,
+            protocols,
+            pids,
+            comms,
+            cgroup_paths,
+            subjects,
+            min_latency_ns,
+            metrics,
+            interfaces,
+            network_namespaces,
+        } = clause;
+        let ranges = |cidrs: &[Cidr]| cidrs.iter().map(Cidr::to_string).collect();
+        let port_ranges = |ports: &[Ports]| {
+            ports
+                .iter()
+                .map(|it| PortRange {
+                    first: it.first.into(),
+                    last: it.last.into(),
+                })
+                .collect()
+        };
+        Self {
+            client_cidrs: ranges(client_cidrs),
+            server_cidrs: ranges(server_cidrs),
+            cidrs: ranges(cidrs),
+            client_ports: port_ranges(client_ports),
+            server_ports: port_ranges(server_ports),
+            ports: port_ranges(ports),
+            vlan_ids: vlan_ids.iter().copied().map(u32::from).collect(),
+            directions: numbers(*directions),
+            pids: pids.clone(),
+            comms: comms.clone(),
+            cgroup_paths: cgroup_paths.clone(),
+            min_latency: (*min_latency_ns > 0).then(|| time::duration(*min_latency_ns)),
+            metrics: if *metrics == u32::MAX {
+                Vec::new()
+            } else {
+                numbers(*metrics)
+            },
+            protocols: protocols.iter().copied().map(i32::from).collect(),
+            subjects: subjects.clone(),
+            interfaces: interfaces.iter().map(InterfacePattern::to_string).collect(),
+            network_namespaces: network_namespaces.clone(),
+        }
     }
+}
+
+/// The numbers of the bits that are set.
+fn numbers(mask: u32) -> Vec<i32> {
+    (0..32).filter(|bit| mask >> bit & 1 != 0).collect()
 }
 
 fn compile(filter: &Filter, path: &str, side: Side, violations: &mut Violations) -> Clause {
@@ -103,6 +144,8 @@ fn compile(filter: &Filter, path: &str, side: Side, violations: &mut Violations)
         metrics,
         protocols,
         subjects,
+        interfaces,
+        network_namespaces,
     } = filter;
     let mut fields = Fields { path, violations };
     let clause = Clause {
@@ -148,13 +191,42 @@ fn compile(filter: &Filter, path: &str, side: Side, violations: &mut Violations)
             known if known.is_empty() => u32::MAX,
             known => known.into_iter().fold(0, |mask, it| mask | metric::bit(it)),
         },
-    };
-    if side == Side::Session && min_latency.is_some() {
-        violations.add(
+        interfaces: fields.map("interfaces", interfaces, Reason::FieldInvalid, |it| {
+            InterfacePattern::parse(it)
+        }),
+        network_namespaces: fields.map(
+            "network_namespaces",
+            network_namespaces,
             Reason::FieldInvalid,
-            format!("{path}.min_latency"),
-            "is for readers; a session withholds fast samples with collection.sample_min_latency",
-        );
+            |it| Ok(*it),
+        ),
+    };
+    if side == Side::Session {
+        for (field, asked, instead) in [
+            (
+                "min_latency",
+                min_latency.is_some(),
+                "withholds fast samples with collection.sample_min_latency",
+            ),
+            (
+                "interfaces",
+                !interfaces.is_empty(),
+                "looks at spec.interfaces",
+            ),
+            (
+                "network_namespaces",
+                !network_namespaces.is_empty(),
+                "looks into spec.network_namespaces",
+            ),
+        ] {
+            if asked {
+                violations.add(
+                    Reason::FieldInvalid,
+                    format!("{path}.{field}"),
+                    format!("is for readers; a session {instead}"),
+                );
+            }
+        }
     }
     clause
 }
@@ -307,6 +379,23 @@ fn subject(name: &str) -> Result<String, String> {
     }
 }
 
+/// Whether a cgroup is another or below it.
+pub(crate) fn cgroup_is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a DNS name is a domain or below it.
+pub(crate) fn is_below(name: &str, domain: &str) -> bool {
+    let (name, domain) = (name.trim_end_matches('.'), domain.trim_matches('.'));
+    let Some(at) = name.len().checked_sub(domain.len()) else {
+        return false;
+    };
+    name.is_char_boundary(at)
+        && name[at..].eq_ignore_ascii_case(domain)
+        && (domain.is_empty() || at == 0 || name[..at].ends_with('.'))
+}
+
 impl Clause {
     /// Whether the clause can match a metric at all: it speaks of it, and the metric has each of the clause's fields.
     #[must_use]
@@ -315,11 +404,17 @@ impl Clause {
             && self
                 .fields()
                 .all(|field| row.filter_fields.contains(&field))
+            && (row.engine == EngineKind::Packet || self.is_of_any_place())
             && (self.protocols.is_empty()
                 || row
                     .protocols
                     .iter()
                     .any(|it| self.protocols.contains(&(*it as u8))))
+    }
+
+    /// Whether it asks for no interface and no network namespace, which only what the packet engine measures has.
+    pub(crate) fn is_of_any_place(&self) -> bool {
+        self.interfaces.is_empty() && self.network_namespaces.is_empty()
     }
 
     /// The fields that hold a condition.
@@ -341,5 +436,26 @@ impl Clause {
         ]
         .into_iter()
         .filter_map(|(field, empty)| (!empty).then_some(field))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_matched_by_labels() {
+        assert!(is_below("www.Example.com", "example.com"));
+        assert!(is_below("example.com", ".example.com"));
+        assert!(is_below("www.example.com.", "example.com"));
+        assert!(!is_below("badexample.com", "example.com"));
+        assert!(!is_below("com", "example.com"));
+    }
+
+    #[test]
+    fn a_cgroup_is_below_whole_names() {
+        assert!(cgroup_is_below("/a/b", "/a") && cgroup_is_below("/a", "/a"));
+        assert!(cgroup_is_below("/a", "/"));
+        assert!(!cgroup_is_below("/ab", "/a") && !cgroup_is_below("/a", "/a/b"));
     }
 }

@@ -7,8 +7,10 @@ use crate::{
     proto::{self, GroupBy},
 };
 
-const IPV4_PREFIX: u32 = 24;
-const IPV6_PREFIX: u32 = 48;
+/// Leading bits that groups have of an IPv4 address, where nothing is said.
+pub(crate) const IPV4_PREFIX: u32 = 24;
+/// The same of an IPv6 address.
+pub(crate) const IPV6_PREFIX: u32 = 48;
 const GROUPS: u32 = 1024;
 const GROUPS_MAX: u32 = 65_536;
 

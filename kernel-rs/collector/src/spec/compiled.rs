@@ -82,6 +82,36 @@ pub struct Clause {
     pub min_latency_ns: u64,
     /// The clause speaks of these metrics: bit n is `Metric` n; `u32::MAX` = of all.
     pub metrics: u32,
+    /// Readers only.
+    pub interfaces: Vec<InterfacePattern>,
+    /// Readers only: inodes; 0 = the service's own.
+    pub network_namespaces: Vec<u64>,
+}
+
+impl Clause {
+    /// Without any condition.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            client_cidrs: Vec::new(),
+            server_cidrs: Vec::new(),
+            cidrs: Vec::new(),
+            client_ports: Vec::new(),
+            server_ports: Vec::new(),
+            ports: Vec::new(),
+            vlan_ids: Vec::new(),
+            directions: 0,
+            protocols: Vec::new(),
+            pids: Vec::new(),
+            comms: Vec::new(),
+            cgroup_paths: Vec::new(),
+            subjects: Vec::new(),
+            min_latency_ns: 0,
+            metrics: u32::MAX,
+            interfaces: Vec::new(),
+            network_namespaces: Vec::new(),
+        }
+    }
 }
 
 /// Ports from `first` to `last`, both included.

@@ -45,6 +45,35 @@ impl InterfacePattern {
         (!self.glob).then_some(&self.pattern)
     }
 
+    /// Whether everything it means is meant by another, as far as patterns tell: a glob is within itself, and within a beginning of
+    /// what it begins with and a `*`.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        const SPECIAL: [char; 6] = ['*', '?', '[', '{', '!', '\\'];
+        if self == other {
+            return true;
+        }
+        if !self.glob {
+            return other.matches(&self.pattern);
+        }
+        let beginning = other
+            .pattern
+            .strip_suffix('*')
+            .filter(|it| !it.contains(SPECIAL));
+        let own = self.pattern.split(SPECIAL).next().unwrap_or_default();
+        beginning.is_some_and(|it| own.starts_with(it))
+    }
+
+    /// What both mean, where patterns tell.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Option<Self> {
+        if self.is_within(other) {
+            Some(self.clone())
+        } else {
+            other.is_within(self).then(|| other.clone())
+        }
+    }
+
     /// Whether an interface of this name is meant.
     #[must_use]
     pub fn matches(&self, interface: &str) -> bool {
@@ -75,6 +104,39 @@ mod tests {
         assert_eq!(glob.name(), None);
         assert!(glob.matches("veth7a") && !glob.matches("eth0"));
         assert!(InterfacePattern::parse("{eth,en}?").unwrap().matches("en1"));
+    }
+
+    #[test]
+    fn a_glob_is_within_what_it_begins_with() {
+        let within = |inner: &str, outer: &str| {
+            let [inner, outer] = [inner, outer].map(|it| InterfacePattern::parse(it).unwrap());
+            (inner.is_within(&outer), inner.meet(&outer))
+        };
+        for (inner, outer) in [
+            ("eth0", "eth0"),
+            ("eth0", "eth*"),
+            ("eth0", "eth?"),
+            ("veth1*", "veth*"),
+            ("v?th1", "v*"),
+            ("veth[0-9]", "*"),
+            ("v*h", "v*h"),
+        ] {
+            let (is_within, meet) = within(inner, outer);
+            assert!(is_within, "{inner} in {outer}");
+            assert_eq!(meet.unwrap().to_string(), inner);
+        }
+        for (inner, outer) in [
+            ("eth0", "ens*"),
+            ("v*", "veth*"),
+            ("v*h", "ve*"),
+            ("!veth*", "veth*"),
+            ("veth1*", "!v*"),
+            ("veth1*", "v?*"),
+        ] {
+            assert!(!within(inner, outer).0, "{inner} in {outer}");
+        }
+        assert_eq!(within("v*", "veth*").1.unwrap().to_string(), "veth*");
+        assert_eq!(within("v*h", "ve*").1, None);
     }
 
     #[test]

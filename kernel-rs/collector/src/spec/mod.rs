@@ -3,7 +3,7 @@
 mod bounds;
 pub mod cidr;
 pub(crate) mod clause;
-mod collection;
+pub(crate) mod collection;
 pub mod compiled;
 pub mod interface;
 mod limits;
@@ -20,7 +20,7 @@ pub use compiled::CompiledSpec;
 use crate::{
     failure::{Failure, Reason},
     metric,
-    proto::{self, Filter, Probe, SessionSpec},
+    proto::{self, Filter, Metric, Probe, SessionSpec},
     spec::{
         clause::Side,
         compiled::{Clause, CompiledProbe, Namespace},
@@ -72,6 +72,9 @@ pub fn check_within(spec: &SessionSpec, bounds: Bounds) -> Result<Checked, Failu
     );
     probe::refuse_contradictions(&probes, &mut violations);
     refuse_unmatchable(&probes, &filters, &mut violations);
+    for (clauses, path) in [(&filters, "spec.filters"), (&exclude, "spec.exclude")] {
+        refuse_names(metrics, clauses, path, &mut violations);
+    }
     let interfaces = places(
         &spec.interfaces,
         "spec.interfaces",
@@ -160,6 +163,12 @@ impl Checked {
     }
 }
 
+/// The metrics of probes that are right, of those that are not checked yet: bit n is `Metric` n.
+pub(crate) fn metrics_of(probes: &[Probe]) -> u32 {
+    let probes = compile_probes(probes, &mut Violations::default());
+    probes.iter().fold(0, |mask, it| mask | it.metrics)
+}
+
 fn compile_probes(probes: &[Probe], violations: &mut Violations) -> Vec<CompiledProbe> {
     if probes.is_empty() {
         violations.add(
@@ -207,6 +216,20 @@ fn refuse_unmatchable(probes: &[CompiledProbe], filters: &[Clause], violations: 
     }
 }
 
+/// Names of DNS are not looked at in the kernel.
+fn refuse_names(metrics: u32, clauses: &[Clause], path: &str, violations: &mut Violations) {
+    let dns = metric::rows(metrics & metric::bit(Metric::DnsReply)).next();
+    for (index, clause) in clauses.iter().enumerate() {
+        if !clause.subjects.is_empty() && dns.is_some_and(|row| clause.can_match(row)) {
+            violations.add(
+                Reason::FieldInvalid,
+                format!("{path}[{index}].subjects"),
+                "names of DNS are for readers; let the clause speak of other metrics, or filter the stream by them",
+            );
+        }
+    }
+}
+
 fn places<T>(
     texts: &[String],
     path: &str,
@@ -238,13 +261,7 @@ fn namespace(text: &str) -> Result<Namespace, String> {
 }
 
 fn effective(spec: &SessionSpec, compiled: &CompiledSpec) -> SessionSpec {
-    let filters = |filters: &[Filter], clauses: &[Clause]| {
-        filters
-            .iter()
-            .zip(clauses)
-            .map(|(filter, clause)| clause::effective(filter, clause))
-            .collect()
-    };
+    let filters = |clauses: &[Clause]| clauses.iter().map(Filter::from).collect();
     let probes = spec.probes.iter().zip(&compiled.probes);
     SessionSpec {
         probes: probes
@@ -253,8 +270,8 @@ fn effective(spec: &SessionSpec, compiled: &CompiledSpec) -> SessionSpec {
                 timeout: probe.timeout,
             })
             .collect(),
-        filters: filters(&spec.filters, &compiled.filters),
-        exclude: filters(&spec.exclude, &compiled.exclude),
+        filters: filters(&compiled.filters),
+        exclude: filters(&compiled.exclude),
         interfaces: spec.interfaces.clone(),
         network_namespaces: spec.network_namespaces.clone(),
         collection: Some(proto::Collection::from(&compiled.collection)),

@@ -196,6 +196,7 @@ export interface Totals {
  */
 export interface Loss {
   stage: LossStage;
+  /** 0: there were some, and how many of them a reader narrowed by authorization would have seen is not known */
   count: bigint;
   firstTime: Timestamp | undefined;
   lastTime: Timestamp | undefined;

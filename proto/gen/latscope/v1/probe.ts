@@ -36,7 +36,6 @@ export enum Metric {
   BLOCK_IO_QUEUE = 18,
   SOFTIRQ = 19,
   HARDIRQ = 20,
-  /** NET_STACK_RECEIVE - handed up by its device -> copied to the reader of its socket */
   NET_STACK_RECEIVE = 21,
   KERNEL_FUNCTION = 22,
   USER_FUNCTION = 23,
@@ -381,7 +380,6 @@ export interface NetStackProbe {
 }
 
 export interface KernelFunctionProbe {
-  /** "function", or "module:function" */
   symbol: string;
 }
 
@@ -452,6 +450,10 @@ export interface Filter {
   protocols: IpProtocol[];
   /** syscall, device, function, vector; DNS name suffix */
   subjects: string[];
+  /** Readers only, and packet metrics only: a session says where it looks with SessionSpec.interfaces and network_namespaces. */
+  interfaces: string[];
+  /** as in Flow.network_namespace; 0 = the service's own */
+  networkNamespaces: bigint[];
 }
 
 export interface PortRange {
@@ -2413,6 +2415,8 @@ function createBaseFilter(): Filter {
     metrics: [],
     protocols: [],
     subjects: [],
+    interfaces: [],
+    networkNamespaces: [],
   };
 }
 
@@ -2482,6 +2486,19 @@ export const Filter: MessageFns<Filter> = {
     }
     for (const v of message.subjects) {
       writer.uint32(122).string(v!);
+    }
+    for (const v of message.interfaces) {
+      writer.uint32(130).string(v!);
+    }
+    if (message.networkNamespaces.length !== 0) {
+      writer.uint32(138).fork();
+      for (const v of message.networkNamespaces) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field networkNamespaces of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -2669,6 +2686,32 @@ export const Filter: MessageFns<Filter> = {
             message.subjects.push(reader.string());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.interfaces.push(reader.string());
+            continue;
+          }
+          case 17: {
+            if (tag === 136) {
+              message.networkNamespaces.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 138) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.networkNamespaces.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2734,6 +2777,14 @@ export const Filter: MessageFns<Filter> = {
         ? object.protocols.map((e: any) => ipProtocolFromJSON(e))
         : [],
       subjects: globalThis.Array.isArray(object?.subjects) ? object.subjects.map((e: any) => globalThis.String(e)) : [],
+      interfaces: globalThis.Array.isArray(object?.interfaces)
+        ? object.interfaces.map((e: any) => globalThis.String(e))
+        : [],
+      networkNamespaces: globalThis.Array.isArray(object?.networkNamespaces)
+        ? object.networkNamespaces.map((e: any) => BigInt(e))
+        : globalThis.Array.isArray(object?.network_namespaces)
+        ? object.network_namespaces.map((e: any) => BigInt(e))
+        : [],
     };
   },
 
@@ -2784,6 +2835,12 @@ export const Filter: MessageFns<Filter> = {
     if (message.subjects?.length) {
       obj.subjects = message.subjects;
     }
+    if (message.interfaces?.length) {
+      obj.interfaces = message.interfaces;
+    }
+    if (message.networkNamespaces?.length) {
+      obj.networkNamespaces = message.networkNamespaces.map((e) => e.toString());
+    }
     return obj;
   },
 
@@ -2809,6 +2866,8 @@ export const Filter: MessageFns<Filter> = {
     message.metrics = object.metrics?.map((e) => e) || [];
     message.protocols = object.protocols?.map((e) => e) || [];
     message.subjects = object.subjects?.map((e) => e) || [];
+    message.interfaces = object.interfaces?.map((e) => e) || [];
+    message.networkNamespaces = object.networkNamespaces?.map((e) => BigInt(e)) || [];
     return message;
   },
 };

@@ -381,6 +381,7 @@ export interface StreamSamplesResponse {
   /**
    * Every sample of a session has an index, given when it is read out of the kernel. This message accounts for
    * [first_index, next_index): what it holds, plus filtered, plus what Loss told. The next message begins at next_index.
+   * A reader narrowed by authorization has indexes of its own, of the samples that it may see, from 0 where it begins.
    */
   firstIndex: bigint;
   nextIndex: bigint;
@@ -411,9 +412,30 @@ export interface Start {
     | undefined;
   /** as narrowed by authorization */
   readerFilters: Filter[];
+  /** paths of Sample */
   redactedFields: string[] | undefined;
   overflow: OverflowPolicy;
   encoding: Encoding;
+  /** how they are redacted */
+  redaction: Redaction | undefined;
+}
+
+/** What authorization withholds of every sample. */
+export interface Redaction {
+  /** Of client and server address, the rest is zero; unset = the whole address. */
+  ipv4PrefixLength?: number | undefined;
+  ipv6PrefixLength?:
+    | number
+    | undefined;
+  /** of client and server: 0 */
+  ports: boolean;
+  comm: boolean;
+  /** the subject of DNS_REPLY */
+  dnsNames: boolean;
+  /** its id and path, and the container */
+  cgroup: boolean;
+  /** of process and thread */
+  pid: boolean;
 }
 
 export interface SampleRows {
@@ -517,7 +539,10 @@ export interface FlowColumns {
 
 export interface Heartbeat {
   /** nothing older than this is still to come */
-  watermark: Timestamp | undefined;
+  watermark:
+    | Timestamp
+    | undefined;
+  /** 0 for a reader narrowed by authorization */
   queuedBytes: bigint;
 }
 
@@ -529,7 +554,10 @@ export interface SessionChange {
 export interface End {
   reason: EndReason;
   /** of this reader */
-  totals: Totals | undefined;
+  totals:
+    | Totals
+    | undefined;
+  /** unset for a reader narrowed by authorization */
   sessionTotals: Totals | undefined;
 }
 
@@ -1438,7 +1466,14 @@ export const StreamSamplesResponse: MessageFns<StreamSamplesResponse> = {
 };
 
 function createBaseStart(): Start {
-  return { effectiveSpec: undefined, readerFilters: [], redactedFields: undefined, overflow: 0, encoding: 0 };
+  return {
+    effectiveSpec: undefined,
+    readerFilters: [],
+    redactedFields: undefined,
+    overflow: 0,
+    encoding: 0,
+    redaction: undefined,
+  };
 }
 
 export const Start: MessageFns<Start> = {
@@ -1457,6 +1492,9 @@ export const Start: MessageFns<Start> = {
     }
     if (message.encoding !== 0) {
       writer.uint32(40).int32(message.encoding);
+    }
+    if (message.redaction !== undefined) {
+      Redaction.encode(message.redaction, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1514,6 +1552,14 @@ export const Start: MessageFns<Start> = {
             message.encoding = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.redaction = Redaction.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1545,6 +1591,7 @@ export const Start: MessageFns<Start> = {
         : undefined,
       overflow: isSet(object.overflow) ? overflowPolicyFromJSON(object.overflow) : 0,
       encoding: isSet(object.encoding) ? encodingFromJSON(object.encoding) : 0,
+      redaction: isSet(object.redaction) ? Redaction.fromJSON(object.redaction) : undefined,
     };
   },
 
@@ -1565,6 +1612,9 @@ export const Start: MessageFns<Start> = {
     if (message.encoding !== 0) {
       obj.encoding = encodingToJSON(message.encoding);
     }
+    if (message.redaction !== undefined) {
+      obj.redaction = Redaction.toJSON(message.redaction);
+    }
     return obj;
   },
 
@@ -1580,6 +1630,194 @@ export const Start: MessageFns<Start> = {
     message.redactedFields = object.redactedFields ?? undefined;
     message.overflow = object.overflow ?? 0;
     message.encoding = object.encoding ?? 0;
+    message.redaction = (object.redaction !== undefined && object.redaction !== null)
+      ? Redaction.fromPartial(object.redaction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRedaction(): Redaction {
+  return {
+    ipv4PrefixLength: undefined,
+    ipv6PrefixLength: undefined,
+    ports: false,
+    comm: false,
+    dnsNames: false,
+    cgroup: false,
+    pid: false,
+  };
+}
+
+export const Redaction: MessageFns<Redaction> = {
+  encode(message: Redaction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ipv4PrefixLength !== undefined) {
+      writer.uint32(8).uint32(message.ipv4PrefixLength);
+    }
+    if (message.ipv6PrefixLength !== undefined) {
+      writer.uint32(16).uint32(message.ipv6PrefixLength);
+    }
+    if (message.ports !== false) {
+      writer.uint32(24).bool(message.ports);
+    }
+    if (message.comm !== false) {
+      writer.uint32(32).bool(message.comm);
+    }
+    if (message.dnsNames !== false) {
+      writer.uint32(40).bool(message.dnsNames);
+    }
+    if (message.cgroup !== false) {
+      writer.uint32(48).bool(message.cgroup);
+    }
+    if (message.pid !== false) {
+      writer.uint32(56).bool(message.pid);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Redaction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRedaction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ipv4PrefixLength = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ipv6PrefixLength = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ports = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.comm = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dnsNames = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.cgroup = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.pid = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Redaction {
+    return {
+      ipv4PrefixLength: isSet(object.ipv4PrefixLength)
+        ? globalThis.Number(object.ipv4PrefixLength)
+        : isSet(object.ipv4_prefix_length)
+        ? globalThis.Number(object.ipv4_prefix_length)
+        : undefined,
+      ipv6PrefixLength: isSet(object.ipv6PrefixLength)
+        ? globalThis.Number(object.ipv6PrefixLength)
+        : isSet(object.ipv6_prefix_length)
+        ? globalThis.Number(object.ipv6_prefix_length)
+        : undefined,
+      ports: isSet(object.ports) ? globalThis.Boolean(object.ports) : false,
+      comm: isSet(object.comm) ? globalThis.Boolean(object.comm) : false,
+      dnsNames: isSet(object.dnsNames)
+        ? globalThis.Boolean(object.dnsNames)
+        : isSet(object.dns_names)
+        ? globalThis.Boolean(object.dns_names)
+        : false,
+      cgroup: isSet(object.cgroup) ? globalThis.Boolean(object.cgroup) : false,
+      pid: isSet(object.pid) ? globalThis.Boolean(object.pid) : false,
+    };
+  },
+
+  toJSON(message: Redaction): unknown {
+    const obj: any = {};
+    if (message.ipv4PrefixLength !== undefined) {
+      obj.ipv4PrefixLength = Math.round(message.ipv4PrefixLength);
+    }
+    if (message.ipv6PrefixLength !== undefined) {
+      obj.ipv6PrefixLength = Math.round(message.ipv6PrefixLength);
+    }
+    if (message.ports !== false) {
+      obj.ports = message.ports;
+    }
+    if (message.comm !== false) {
+      obj.comm = message.comm;
+    }
+    if (message.dnsNames !== false) {
+      obj.dnsNames = message.dnsNames;
+    }
+    if (message.cgroup !== false) {
+      obj.cgroup = message.cgroup;
+    }
+    if (message.pid !== false) {
+      obj.pid = message.pid;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Redaction>): Redaction {
+    return Redaction.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Redaction>): Redaction {
+    const message = createBaseRedaction();
+    message.ipv4PrefixLength = object.ipv4PrefixLength ?? undefined;
+    message.ipv6PrefixLength = object.ipv6PrefixLength ?? undefined;
+    message.ports = object.ports ?? false;
+    message.comm = object.comm ?? false;
+    message.dnsNames = object.dnsNames ?? false;
+    message.cgroup = object.cgroup ?? false;
+    message.pid = object.pid ?? false;
     return message;
   },
 };

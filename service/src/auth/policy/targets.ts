@@ -87,13 +87,16 @@ function hiddenMetrics(spec: SessionSpec, targets: Targets): Set<Metric> {
 }
 
 /** What every latency of a class must be of. */
-function conditionOf(targets: Targets, of: MetricClass): Partial<Pick<Filter, "cidrs" | "cgroupPaths">> {
+function conditionOf(
+  targets: Targets,
+  of: MetricClass,
+): Partial<Pick<Filter, "cidrs" | "cgroupPaths" | "interfaces">> {
   const listed = (granted: Granted<string>): string[] => (granted === "all" ? [] : [...granted]);
   const cidrs = listed(targets.cidrs);
   const cgroupPaths = listed(targets.cgroups);
   switch (of) {
     case "packet":
-      return { cidrs };
+      return { cidrs, interfaces: listed(targets.interfaces) };
     case "socket":
       return { cidrs, cgroupPaths };
     case "task":

@@ -100,7 +100,8 @@ export class SessionFamilies {
     const request = { session: name, quantiles: [0.5], top: everyGroup, includeHistograms: true };
     try {
       const bytes = GetSnapshotRequest.encode(GetSnapshotRequest.fromPartial(request)).finish();
-      const answer = GetSnapshotResponse.decode(await handle.snapshot(Buffer.from(bytes), this.#exported.node));
+      const header = { node: this.#exported.node, session: name, scope: { principal: "" } };
+      const answer = GetSnapshotResponse.decode(await handle.snapshot(Buffer.from(bytes), header));
       let bounded = this.#groups.get(record);
       if (bounded === undefined) this.#groups.set(record, (bounded = new BoundedGroups(this.#most)));
       return { record, answer, groups: bounded.take(answer.groups) };

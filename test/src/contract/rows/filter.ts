@@ -8,8 +8,12 @@ const cidrs: readonly Wrong[] = [
   tooMany("10.0.0.1", 1025),
 ];
 
-/** A session withholds fast samples in another way. */
-const forReaders: readonly Wrong[] = [wrong("0.001s", "FIELD_INVALID"), wrong("0s", "FIELD_INVALID")];
+/** What a session says in other fields. */
+const forReaders: Readonly<Record<string, readonly Wrong[]>> = {
+  min_latency: [wrong("0.001s", "FIELD_INVALID"), wrong("0s", "FIELD_INVALID")],
+  interfaces: [wrong(["eth0"], "FIELD_INVALID")],
+  network_namespaces: [wrong(["0"], "FIELD_INVALID")],
+};
 
 /** Filters, of sessions and of readers. */
 export const filterRows: Rows = {
@@ -38,16 +42,19 @@ export const filterRows: Rows = {
     element("IP_PROTOCOL_TCP", 0, "FIELD_INVALID"),
   ],
   "Filter.subjects": [wrong([""], "FIELD_INVALID", "[0]")],
+  "Filter.interfaces": [wrong([""], "FIELD_INVALID", "[0]"), element("eth*", "a/b", "FIELD_INVALID")],
+  "Filter.network_namespaces": [tooMany("1", 1025)],
   ...Object.fromEntries(
     [
       "CreateSessionRequest.session.spec",
       "UpdateSessionRequest.session.spec",
       "StreamSamplesRequest.spec",
       "StreamHistogramsRequest.spec",
-    ].flatMap((spec) => [
-      [`${spec}.filters.min_latency`, forReaders],
-      [`${spec}.exclude.min_latency`, forReaders],
-    ]),
+    ].flatMap((spec) =>
+      ["filters", "exclude"].flatMap((list) =>
+        Object.entries(forReaders).map(([field, wrong]) => [`${spec}.${list}.${field}`, wrong]),
+      ),
+    ),
   ),
   "PortRange.first": [wrong(0, "PORT_INVALID"), wrong(65_536, "PORT_INVALID")],
   "PortRange.last": [wrong(65_536, "PORT_INVALID"), wrong(9, "PORT_INVALID")],

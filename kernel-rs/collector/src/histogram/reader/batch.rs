@@ -66,11 +66,18 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::violations::Violations;
+    use crate::{histogram::testing, scope::Redaction, spec::violations::Violations};
 
     #[test]
     fn what_does_not_fit_goes_on_in_the_next_message() {
-        let shape = Shape::check(&[], false, &[], "", &mut Violations::default());
+        let shape = Shape::check(
+            &[],
+            false,
+            &testing::collection(&[]),
+            "",
+            &Redaction::default(),
+            &mut Violations::default(),
+        );
         let rows = (0..5_u64).map(|index| {
             let group = Group {
                 keys: [("subject".to_owned(), "x".repeat(1000))].into(),

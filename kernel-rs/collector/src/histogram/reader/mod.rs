@@ -6,7 +6,7 @@ mod state;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -20,10 +20,15 @@ use state::{Moment, State, Step};
 
 use crate::{
     failure::{Failure, Reason},
-    proto::{EndReason, GroupBy, StreamHistogramsRequest, Totals, stream_histograms_request},
+    proto::{Collection, EndReason, StreamHistogramsRequest, Totals, stream_histograms_request},
     reader::Busy,
+    scope::{self, Redaction, Scope},
     session::Session,
+    spec::{self, Bounds, compiled::Clause, violations::Violations},
 };
+
+/// Of a session that is yet to be made: whether its metrics have its keys is checked then.
+const NO_METRIC: u32 = 0;
 
 /// What a client was told of a session's histograms, and how it wants them.
 #[derive(Debug)]
@@ -38,6 +43,11 @@ struct Shared {
     session: Arc<Session>,
     state: Mutex<State>,
     notify: Arc<Notify>,
+    redaction: Redaction,
+    /// What may be counted; `None` = everything.
+    targets: Option<Vec<Clause>>,
+    /// Of the session's filters, as they were found to be within the targets.
+    generation: AtomicU64,
 }
 
 impl HistogramReader {
@@ -45,15 +55,22 @@ impl HistogramReader {
     /// one that has stopped, are read from their beginning; any other from now on.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request; `CLOSED`.
+    /// `INVALID_ARGUMENT` with a violation for each wrong field of the request; `TARGET_DENIED` where it counts more than may be
+    /// seen, `REDACTION_DENIED` for groups that are finer; `CLOSED`.
     pub fn open(
         session: Arc<Session>,
         request: &StreamHistogramsRequest,
-        node: &str,
-        name: &str,
+        (node, name): (&str, &str),
+        scope: &Scope,
     ) -> Result<Self, Failure> {
         session.check_open()?;
-        let checked = request::check(request, &session.group_by(), node)?;
+        let redaction = scope.redaction;
+        let checked = request::check(request, &session.collection(), node, &redaction)?;
+        let targets = scope.targets.clone();
+        let generation = session.filter_generation();
+        if targets.as_ref().is_some_and(|it| !session.is_within(it)) {
+            return Err(scope::histograms_denied());
+        }
         let log = session.log();
         let own = matches!(
             request.source,
@@ -75,6 +92,9 @@ impl HistogramReader {
                 session,
                 state: Mutex::new(state),
                 notify,
+                redaction,
+                targets,
+                generation: AtomicU64::new(generation),
             }),
             busy: AtomicBool::new(false),
             left: AtomicBool::new(false),
@@ -85,17 +105,24 @@ impl HistogramReader {
     ///
     /// # Errors
     /// As [`HistogramReader::open`].
-    pub fn check(request: &StreamHistogramsRequest, node: &str) -> Result<(), Failure> {
+    pub fn check(
+        request: &StreamHistogramsRequest,
+        node: &str,
+        scope: &Scope,
+    ) -> Result<(), Failure> {
         let collection = match &request.source {
             Some(stream_histograms_request::Source::Spec(spec)) => spec.collection.as_ref(),
             _ => None,
         };
-        let group_by = collection.map_or(&[][..], |it| &it.group_by);
-        let group_by = group_by
-            .iter()
-            .filter_map(|it| GroupBy::try_from(*it).ok())
-            .collect::<Vec<_>>();
-        request::check(request, &group_by, node).map(drop)
+        // What is wrong with it is told when the session is made.
+        let collection = spec::collection::compile(
+            collection.unwrap_or(&Collection::default()),
+            NO_METRIC,
+            &Bounds::default(),
+            "",
+            &mut Violations::default(),
+        );
+        request::check(request, &collection, node, &scope.redaction).map(drop)
     }
 
     /// Waits for the next message: one encoded `StreamHistogramsResponse`, or `None` after `End` or
@@ -163,18 +190,38 @@ impl Drop for HistogramReader {
 impl Shared {
     fn step_at(&self, now: Instant) -> Step {
         let session = &self.session;
+        if !self.is_allowed() {
+            self.state.lock().revoke();
+        }
         self.state.lock().step(&Moment {
             now,
             over: session.log().over(),
             change: &|number| session.log().nth_change(number),
-            effective_spec: &|| session.effective_spec(),
+            effective_spec: &|| self.redaction.spec(&session.effective_spec()),
+            redaction: self.redaction,
             session_totals: &|| session.totals(),
         })
+    }
+
+    /// Whether all that the session counts may still be told.
+    fn is_allowed(&self) -> bool {
+        let Some(targets) = &self.targets else {
+            return true;
+        };
+        let generation = self.session.filter_generation();
+        if self.generation.swap(generation, Ordering::AcqRel) == generation {
+            return true;
+        }
+        self.session.is_within(targets)
     }
 
     /// Reads the kernel, which may take a while.
     fn read(&self, not_before: Instant, now: Instant) -> Result<(), Failure> {
         let counts = self.session.counts(not_before)?;
+        if !self.is_allowed() {
+            self.state.lock().revoke();
+            return Ok(());
+        }
         self.state.lock().take(&counts, now);
         Ok(())
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::{
     failure::{Failure, Reason},
     histogram::shape::{GROUPS_MAX, Shape},
-    proto::{GroupBy, StreamHistogramsRequest},
-    spec::{time, violations::Violations},
+    proto::StreamHistogramsRequest,
+    scope::Redaction,
+    spec::{compiled::Collection, time, violations::Violations},
 };
 
 /// An interval where the client says nothing.
@@ -25,14 +26,15 @@ pub(super) struct Request {
     pub(super) shape: Shape,
 }
 
-/// Checks every field; `group_by` has the keys of the session.
+/// Checks every field; `collection` is the session's.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` with a violation for each wrong field.
+/// `INVALID_ARGUMENT` with a violation for each wrong field, `REDACTION_DENIED` for keys that are finer than what is told.
 pub(super) fn check(
     request: &StreamHistogramsRequest,
-    group_by: &[GroupBy],
+    collection: &Collection,
     node: &str,
+    redaction: &Redaction,
 ) -> Result<Request, Failure> {
     let mut violations = Violations::default();
     let interval = request.interval.as_ref().and_then(|it| {
@@ -60,8 +62,9 @@ pub(super) fn check(
     let shape = Shape::check(
         &request.group_by,
         request.ungrouped,
-        group_by,
+        collection,
         node,
+        redaction,
         &mut violations,
     );
     violations.finish()?;

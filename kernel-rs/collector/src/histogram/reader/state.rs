@@ -14,6 +14,7 @@ use crate::{
         Totals, stream_histograms_response::Event,
     },
     reader::pace::next_multiple,
+    scope::Redaction,
     spec::time,
 };
 
@@ -41,6 +42,7 @@ pub(super) struct Moment<'a> {
     /// The session's change of such a number.
     pub(super) change: &'a dyn Fn(usize) -> Option<SessionChange>,
     pub(super) effective_spec: &'a dyn Fn() -> SessionSpec,
+    pub(super) redaction: Redaction,
     pub(super) session_totals: &'a dyn Fn() -> Totals,
 }
 
@@ -65,6 +67,8 @@ pub(super) struct State {
     ending: Option<EndReason>,
     /// The interval that the end cuts short was read.
     last_read: bool,
+    /// The session counts what may not be told.
+    revoked: bool,
     finished: bool,
 }
 
@@ -95,6 +99,7 @@ impl State {
             started: false,
             ending: None,
             last_read: false,
+            revoked: false,
             finished: false,
         }
     }
@@ -102,6 +107,14 @@ impl State {
     /// The next messages are the interval so far and `End`.
     pub(super) fn end(&mut self, reason: EndReason) {
         self.ending.get_or_insert(reason);
+    }
+
+    /// The next message is `End`: what was counted since the last may not be told any more.
+    pub(super) fn revoke(&mut self) {
+        self.ending = Some(EndReason::AccessRevoked);
+        self.batch = None;
+        self.last_read = true;
+        self.revoked = true;
     }
 
     pub(super) fn close(&mut self) {
@@ -122,13 +135,15 @@ impl State {
         if self.finished {
             return Step::Done;
         }
-        if self.told.is_none() {
+        if self.told.is_none() && !self.revoked {
             return Step::Read { not_before: now };
         }
         if !self.started {
             self.started = true;
             let start = Start {
                 effective_spec: Some((moment.effective_spec)()),
+                redacted_fields: moment.redaction.fields(),
+                redaction: moment.redaction.message(),
                 ..Start::default()
             };
             return self.send(now, Event::Start(start));
@@ -218,7 +233,7 @@ impl State {
         let end = End {
             reason: reason as i32,
             totals: Some(self.totals()),
-            session_totals: Some((moment.session_totals)()),
+            session_totals: (!self.revoked).then(|| (moment.session_totals)()),
         };
         self.send(moment.now, Event::End(end))
     }

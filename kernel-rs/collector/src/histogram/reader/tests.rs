@@ -29,8 +29,13 @@ struct Client {
 
 impl Client {
     fn open(session: &Arc<Session>, request: &StreamHistogramsRequest) -> Self {
-        let reader =
-            HistogramReader::open(session.clone(), request, "nodes/a", "sessions/s").unwrap();
+        let reader = HistogramReader::open(
+            session.clone(),
+            request,
+            ("nodes/a", "sessions/s"),
+            &Scope::default(),
+        )
+        .unwrap();
         Self {
             reader,
             now: Instant::now(),
@@ -217,7 +222,8 @@ fn a_stopped_session_is_one_interval_until_it_is_deleted() {
     }
     assert_eq!(counter.readings(), readings, "it is not read again");
     session.close();
-    let failure = HistogramReader::open(session, &of_session(), "", "").unwrap_err();
+    let failure =
+        HistogramReader::open(session, &of_session(), ("", ""), &Scope::default()).unwrap_err();
     assert_eq!(failure.reason(), Reason::Closed);
 }
 
@@ -312,8 +318,8 @@ fn every_wrong_field_is_named() {
     let session = testing::session(&Counter::default());
     let fields = ["interval", "max_groups", "group_by[0]"];
     for failure in [
-        HistogramReader::open(session, &request, "", "").unwrap_err(),
-        HistogramReader::check(&request, "").unwrap_err(),
+        HistogramReader::open(session, &request, ("", ""), &Scope::default()).unwrap_err(),
+        HistogramReader::check(&request, "", &Scope::default()).unwrap_err(),
     ] {
         let told = failure.violations().iter().map(|it| it.field.as_str());
         assert_eq!(told.collect::<Vec<_>>(), fields);
@@ -335,7 +341,7 @@ fn every_wrong_field_is_named() {
             group_by: vec![proto::GroupBy::Interface as i32],
             ..StreamHistogramsRequest::default()
         };
-        HistogramReader::check(&request, "").unwrap();
+        HistogramReader::check(&request, "", &Scope::default()).unwrap();
     }
 }
 
@@ -343,7 +349,8 @@ fn every_wrong_field_is_named() {
 async fn a_kernel_that_fails_is_told_and_readers_are_counted() {
     let counter = Counter::default();
     let session = testing::session(&counter);
-    let reader = HistogramReader::open(session.clone(), &of_session(), "", "").unwrap();
+    let reader =
+        HistogramReader::open(session.clone(), &of_session(), ("", ""), &Scope::default()).unwrap();
     assert_eq!(session.stats().unwrap().subscribers, 1);
     counter.fail();
     let failure = reader.next().await.unwrap_err();
@@ -357,7 +364,8 @@ async fn a_kernel_that_fails_is_told_and_readers_are_counted() {
 #[tokio::test]
 async fn close_answers_who_waits() {
     let session = testing::session(&Counter::default());
-    let reader = HistogramReader::open(session, &of_session(), "", "").unwrap();
+    let reader =
+        HistogramReader::open(session, &of_session(), ("", ""), &Scope::default()).unwrap();
     assert!(reader.next().await.unwrap().is_some());
     let (answer, second) = tokio::join!(reader.next(), async {
         let second = reader.next().await.unwrap_err();

@@ -7,7 +7,9 @@ use crate::{
 };
 
 fn ask(session: &Arc<Session>, request: &GetSnapshotRequest) -> GetSnapshotResponse {
-    session.snapshot(request, "nodes/a").unwrap()
+    session
+        .snapshot(request, "nodes/a", &Scope::default())
+        .unwrap()
 }
 
 fn ports(response: &GetSnapshotResponse) -> Vec<&str> {
@@ -136,7 +138,9 @@ fn a_window_says_when_it_begins() {
     let last = ask(&session, &window(3600));
     assert_eq!((last.total_groups, last.start_time), (4, whole.start_time));
     session.close();
-    let failure = session.snapshot(&window(1), "").unwrap_err();
+    let failure = session
+        .snapshot(&window(1), "", &Scope::default())
+        .unwrap_err();
     assert_eq!(failure.reason(), Reason::Closed);
 }
 
@@ -153,7 +157,9 @@ fn every_wrong_field_is_named() {
     };
     let fields = |request| {
         let session = testing::session(&Counter::default());
-        let failure = session.snapshot(&request, "").unwrap_err();
+        let failure = session
+            .snapshot(&request, "", &Scope::default())
+            .unwrap_err();
         assert_eq!(failure.reason().status(), "INVALID_ARGUMENT");
         let fields = failure.violations().iter().map(|it| it.field.clone());
         fields.collect::<Vec<_>>()

@@ -31,6 +31,7 @@ pub struct Totals {
 pub struct Loss {
     #[prost(enumeration = "LossStage", tag = "1")]
     pub stage: i32,
+    /// 0: there were some, and how many of them a reader narrowed by authorization would have seen is not known
     #[prost(uint64, tag = "2")]
     pub count: u64,
     #[prost(message, optional, tag = "3")]
@@ -272,7 +273,6 @@ pub struct SoftirqProbe {
 pub struct NetStackProbe {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KernelFunctionProbe {
-    /// "function", or "module:function"
     #[prost(string, tag = "1")]
     pub symbol: ::prost::alloc::string::String,
 }
@@ -374,6 +374,14 @@ pub struct Filter {
     /// syscall, device, function, vector; DNS name suffix
     #[prost(string, repeated, tag = "15")]
     pub subjects: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Readers only, and packet metrics only: a session says where it looks with SessionSpec.interfaces and network_namespaces.
+    ///
+    /// names or globs
+    #[prost(string, repeated, tag = "16")]
+    pub interfaces: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// as in Flow.network_namespace; 0 = the service's own
+    #[prost(uint64, repeated, tag = "17")]
+    pub network_namespaces: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PortRange {
@@ -413,7 +421,6 @@ pub enum Metric {
     BlockIoQueue = 18,
     Softirq = 19,
     Hardirq = 20,
-    /// handed up by its device -> copied to the reader of its socket
     NetStackReceive = 21,
     KernelFunction = 22,
     UserFunction = 23,
@@ -787,8 +794,6 @@ pub struct HostStatus {
     pub audit: ::core::option::Option<AuditStatus>,
     #[prost(message, optional, tag = "12")]
     pub overhead: ::core::option::Option<OverheadStatus>,
-    #[prost(message, repeated, tag = "13")]
-    pub exporters: ::prost::alloc::vec::Vec<ExporterStatus>,
 }
 /// The record of who did what.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -803,22 +808,6 @@ pub struct AuditStatus {
     #[prost(uint64, tag = "3")]
     pub summarized: u64,
     /// why none can be written at the moment; empty while they can
-    #[prost(string, tag = "4")]
-    pub failing: ::prost::alloc::string::String,
-}
-/// One way for histograms to leave for another system.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ExporterStatus {
-    /// "otlp:host:4317", "json:/path"
-    #[prost(string, tag = "1")]
-    pub name: ::prost::alloc::string::String,
-    /// messages or lines
-    #[prost(uint64, tag = "2")]
-    pub sent: u64,
-    /// that were not taken; cumulative histograms are whole again with the next
-    #[prost(uint64, tag = "3")]
-    pub lost: u64,
-    /// why nothing gets through at the moment; empty while it does
     #[prost(string, tag = "4")]
     pub failing: ::prost::alloc::string::String,
 }
@@ -1505,6 +1494,7 @@ pub struct StreamSamplesResponse {
     pub cursor: ::prost::alloc::string::String,
     /// Every sample of a session has an index, given when it is read out of the kernel. This message accounts for
     /// [first_index, next_index): what it holds, plus filtered, plus what Loss told. The next message begins at next_index.
+    /// A reader narrowed by authorization has indexes of its own, of the samples that it may see, from 0 where it begins.
     #[prost(uint64, tag = "4")]
     pub first_index: u64,
     #[prost(uint64, tag = "5")]
@@ -1550,12 +1540,39 @@ pub struct Start {
     /// as narrowed by authorization
     #[prost(message, repeated, tag = "2")]
     pub reader_filters: ::prost::alloc::vec::Vec<Filter>,
+    /// paths of Sample
     #[prost(message, optional, tag = "3")]
     pub redacted_fields: ::core::option::Option<::prost_types::FieldMask>,
     #[prost(enumeration = "OverflowPolicy", tag = "4")]
     pub overflow: i32,
     #[prost(enumeration = "Encoding", tag = "5")]
     pub encoding: i32,
+    /// how they are redacted
+    #[prost(message, optional, tag = "6")]
+    pub redaction: ::core::option::Option<Redaction>,
+}
+/// What authorization withholds of every sample.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Redaction {
+    /// Of client and server address, the rest is zero; unset = the whole address.
+    #[prost(uint32, optional, tag = "1")]
+    pub ipv4_prefix_length: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "2")]
+    pub ipv6_prefix_length: ::core::option::Option<u32>,
+    /// of client and server: 0
+    #[prost(bool, tag = "3")]
+    pub ports: bool,
+    #[prost(bool, tag = "4")]
+    pub comm: bool,
+    /// the subject of DNS_REPLY
+    #[prost(bool, tag = "5")]
+    pub dns_names: bool,
+    /// its id and path, and the container
+    #[prost(bool, tag = "6")]
+    pub cgroup: bool,
+    /// of process and thread
+    #[prost(bool, tag = "7")]
+    pub pid: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SampleRows {
@@ -1717,6 +1734,7 @@ pub struct Heartbeat {
     /// nothing older than this is still to come
     #[prost(message, optional, tag = "1")]
     pub watermark: ::core::option::Option<::prost_types::Timestamp>,
+    /// 0 for a reader narrowed by authorization
     #[prost(uint64, tag = "2")]
     pub queued_bytes: u64,
 }
@@ -1734,6 +1752,7 @@ pub struct End {
     /// of this reader
     #[prost(message, optional, tag = "2")]
     pub totals: ::core::option::Option<Totals>,
+    /// unset for a reader narrowed by authorization
     #[prost(message, optional, tag = "3")]
     pub session_totals: ::core::option::Option<Totals>,
 }

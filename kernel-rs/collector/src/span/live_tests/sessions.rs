@@ -12,6 +12,7 @@ use crate::{
         probe::Kind, stream_samples_request, stream_samples_response::Event,
     },
     reader::Reader,
+    scope::Scope,
     session::Session,
     span::SpanEngine,
 };
@@ -60,7 +61,13 @@ pub(super) fn read(session: &Arc<Session>) -> (Vec<Sample>, Totals) {
         no_follow: true,
         ..StreamSamplesRequest::default()
     };
-    let reader = Reader::open(session.clone(), &request, "nodes/test", "sessions/test").unwrap();
+    let reader = Reader::open(
+        session.clone(),
+        &request,
+        ("nodes/test", "sessions/test"),
+        &Scope::default(),
+    )
+    .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
