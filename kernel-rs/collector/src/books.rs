@@ -43,6 +43,31 @@ pub(crate) fn add(parts: impl IntoIterator<Item = Totals>) -> Totals {
     totals
 }
 
+/// A session's totals as of the moment when its histograms were read, which was between `totals` and those that `after` tells:
+/// `measured` is then what the histograms counted and what they had no room for. As they are, where a metric has no histograms.
+///
+/// `cpus` programs at most are in the midst of a latency that they have counted and not yet entered.
+pub(crate) fn as_of(
+    counted: u64,
+    cpus: u64,
+    totals: Totals,
+    after: impl FnOnce() -> Totals,
+) -> Totals {
+    let stage = LossStage::KernelMapFull as i32;
+    let no_room = totals.losses.iter().filter(|it| it.stage == stage);
+    let there = counted + no_room.map(|it| it.count).sum::<u64>();
+    let accounted = totals.measured - totals.in_flight;
+    let possible = accounted.max(totals.measured.saturating_sub(cpus));
+    if there == totals.measured || there < possible || there > after().measured {
+        return totals;
+    }
+    Totals {
+        in_flight: there - accounted,
+        measured: there,
+        ..totals
+    }
+}
+
 /// What happened between two readings of a session's totals; `in_flight` is that of the later one.
 pub(crate) fn since(now: &Totals, earlier: &Totals) -> Totals {
     let losses = now.losses.iter().filter_map(|loss| {
@@ -153,6 +178,27 @@ mod tests {
         let totals = session([engine(100, 10, 5, 0)], 80, 2);
         assert_eq!((totals.measured, totals.in_flight), (100, 3));
         assert_eq!((totals.aggregated_only, totals.losses.len()), (12, 1));
+    }
+
+    #[test]
+    fn what_was_measured_is_what_the_histograms_read_meanwhile_hold() {
+        let at = |measured| session([engine(measured, 10, 5, 0)], 80, 2);
+        let measured = |counted| {
+            let totals = as_of(counted, 2, at(100), || at(120));
+            assert_eq!(totals.in_flight, totals.measured - 97);
+            totals.measured
+        };
+        assert_eq!(
+            [97, 98, 100, 101, 120, 121].map(measured),
+            [100, 98, 100, 101, 120, 100]
+        );
+        // Of a metric without histograms, and of one that had no room for some.
+        assert_eq!(measured(0), 100);
+        let mut full = engine(100, 10, 5, 0);
+        full.losses[1].stage = LossStage::KernelMapFull as i32;
+        full.losses[1].count = 7;
+        let totals = as_of(95, 2, session([full], 70, 0), || at(120));
+        assert_eq!((totals.measured, totals.in_flight), (102, 10));
     }
 
     #[test]

@@ -36,6 +36,11 @@ const LINGER: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(500);
 /// How often it is while nothing comes: a session above its cap, or without room for flows, loses without a record.
 const QUIET_TICK_MS: u16 = 1000;
+/// Longest time between a program's reading of the clock and its record in the ring: it runs for microseconds, and whatever
+/// interrupts it for not much longer.
+const ON_ITS_WAY_NS: u64 = 10_000_000;
+/// Age from which on records are put into the order of their time: hardly any comes later.
+const SETTLED_NS: u64 = 1_000_000;
 /// Records taken out of a ring at once.
 const BATCH: usize = 4096;
 
@@ -224,7 +229,7 @@ impl<R: Routes> Loop<R> {
             } else {
                 self.say(wake::SLEEPS);
                 // A record written before the word was set would have woken nobody.
-                if self.drain(true) {
+                if self.drain(false) || !self.held.is_empty() {
                     busy = Instant::now();
                 } else {
                     self.tell_quiet(true);
@@ -256,14 +261,15 @@ impl<R: Routes> Loop<R> {
         let _ = self.alarm.read();
     }
 
-    /// Moves what the rings hold to the logs; what may not be the oldest only when `all` is wanted. Whether there was anything.
+    /// Moves what the rings hold to the logs; what may not be the oldest only when `all` is wanted that there is now. Whether
+    /// there was anything.
     fn drain(&mut self, all: bool) -> bool {
         let mut any = false;
         // What was there when this began is less than so many; a reader slower than the programs must come to other things.
         for _ in 0..PASSES {
             self.batch.append(&mut self.held);
             // While one ring is read, others take up what is newer than what it gave.
-            let mut horizon = if all { u64::MAX } else { monotonic_ns() };
+            let mut horizon = monotonic_ns() - if all { 0 } else { SETTLED_NS };
             let mut more = false;
             for ring in &mut self.rings.shards {
                 let begin = self.batch.len();
@@ -303,9 +309,11 @@ impl<R: Routes> Loop<R> {
         }
     }
 
-    /// What ended before the ring was last found empty is in the logs.
+    /// What ended this long before the rings were last found empty is in the logs.
     fn tell_watermark(&self, monotonic_ns: u64) {
-        let unix_ns = monotonic_ns.wrapping_add(wall_offset_ns());
+        let unix_ns = monotonic_ns
+            .wrapping_sub(ON_ITS_WAY_NS)
+            .wrapping_add(wall_offset_ns());
         for log in self.routes.read().logs() {
             log.set_watermark(self.source, unix_ns);
         }

@@ -256,9 +256,13 @@ impl Session {
 
     fn reading(&self) -> Result<Reading, Failure> {
         let inner = self.inner.lock();
+        let totals = self.totals_of(&inner);
+        let groups = inner.histograms()?;
+        let counted = groups.iter().map(|(_, it)| it.count()).sum();
+        let cpus = aya::util::nr_cpus().unwrap_or(1) as u64;
         Ok(Reading {
-            totals: self.totals_of(&inner),
-            groups: inner.histograms()?,
+            totals: books::as_of(counted, cpus, totals, || self.totals_of(&inner)),
+            groups,
             max_groups: inner.spec.compiled.collection.max_groups as usize,
         })
     }

@@ -67,6 +67,8 @@ pub fn answer(
     let end = segment.end();
     let back = &mut flow.direction[usize::from(side & 1)];
     data::start_at(back, end);
+    // Also of a SYN that crossed the other: the opener has heard it when it acknowledges it.
+    flow.syn_ack_end = segment.seq.wrapping_add(1);
     if segment.timestamps != 0 {
         back.ts_max = segment.tsval;
         back.flags |= direction::TIMESTAMPS;
@@ -77,7 +79,6 @@ pub fn answer(
         flow.syn_end = pending.isn.wrapping_add(1);
         flow.syn_ack_time = clock.now();
         sink.waits(waits::HALF_BEGUN);
-        flow.syn_ack_end = segment.seq.wrapping_add(1);
         flow.syn_ack_tsval = segment.tsval;
         flow.state = state::SYN_ACK;
         handshake::answered(pending, segment, 0, clock, sink);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{engine::State, interface, object::Hook};
 use crate::{
@@ -37,14 +37,38 @@ impl PacketAttachment {
             last: None,
         }
     }
+
+    /// Where its engine is, an order that does not change while it lives.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.state).addr()
+    }
+
+    /// Keeps everybody else from its engine.
+    pub(super) fn hold(&self) -> Hold<'_> {
+        Hold {
+            state: self.state.lock(),
+            id: self.id,
+        }
+    }
+}
+
+/// A session's engine, held.
+pub(super) struct Hold<'a> {
+    state: MutexGuard<'a, Option<State>>,
+    id: u64,
+}
+
+impl Hold<'_> {
+    /// Takes over new filters and caps.
+    pub(super) fn update(&mut self, spec: &CompiledSpec) -> Result<(), Failure> {
+        let state = self.state.as_mut();
+        state.map_or(Ok(()), |state| state.change(self.id, spec))
+    }
 }
 
 impl Attachment for PacketAttachment {
     fn update(&mut self, spec: &CompiledSpec) -> Result<(), Failure> {
-        let mut state = self.state.lock();
-        state
-            .as_mut()
-            .map_or(Ok(()), |state| state.change(self.id, spec))
+        self.hold().update(spec)
     }
 
     fn totals(&self) -> Totals {

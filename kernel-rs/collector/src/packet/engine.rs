@@ -9,6 +9,7 @@ use std::{
 use latscope_events::{
     class::ClassStats,
     config::UNCERTAIN,
+    counter::Counters,
     flow::GROUPS,
     series::{SeriesKey, flags},
 };
@@ -227,8 +228,33 @@ impl State {
         })
     }
 
-    /// Adds a session; it is attached when this returns.
+    /// Adds a session; it is attached when this returns. One that fails leaves nothing behind.
     fn join(
+        &mut self,
+        spec: &CompiledSpec,
+        log: Arc<SessionLog>,
+        place: Option<Place>,
+    ) -> Result<u64, Failure> {
+        let joined = self.admit(spec, log, place);
+        if joined.is_err() {
+            for (group, view) in self.groups.iter_mut().enumerate() {
+                if self.members.values().all(|it| it.group != group) {
+                    *view = None;
+                }
+            }
+            self.let_go();
+        }
+        joined
+    }
+
+    /// Nobody holds the namespace of another any more without members.
+    fn let_go(&mut self) {
+        if self.abroad && self.members.is_empty() {
+            self.monitor = None;
+        }
+    }
+
+    fn admit(
         &mut self,
         spec: &CompiledSpec,
         log: Arc<SessionLog>,
@@ -295,14 +321,15 @@ impl State {
             }
         });
         let gone = lane::without(&old, &new);
-        if let Err(failure) = self.publish(Some((id, &new))) {
-            self.unroute(&lane::without(&new, &old));
-            return Err(failure);
-        }
-        // Counters of the old lanes are brought in while the session still has them.
-        self.fold()?;
-        self.reader.drain();
-        let after = self.object.counters()?;
+        let published = self.publish(Some((id, &new)));
+        let after = match published.and_then(|()| self.brought_in()) {
+            Ok(after) => after,
+            Err(failure) => {
+                let _ = self.publish(None);
+                self.unroute(&lane::without(&new, &old));
+                return Err(failure);
+            }
+        };
         if let Some(member) = self.members.get_mut(&id) {
             member.books.move_lanes(&Change {
                 old: &old,
@@ -321,6 +348,13 @@ impl State {
         }
         self.unroute(&gone);
         Ok(())
+    }
+
+    /// Brings in the counters and the samples of lanes that are given up, while the session still has them; the counters then.
+    fn brought_in(&mut self) -> Result<Vec<Counters>, Failure> {
+        self.fold()?;
+        self.reader.drain();
+        self.object.counters()
     }
 
     /// Removes a session: when this returns everything measured for it is in its log and nothing more will come.

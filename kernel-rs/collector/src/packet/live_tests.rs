@@ -1,6 +1,7 @@
 //! The engine on real packets, in a network namespace of the test's own.
 
 mod namespace;
+mod nonlinear;
 
 use std::{
     collections::HashMap,

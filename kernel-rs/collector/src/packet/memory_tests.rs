@@ -100,6 +100,6 @@ fn other_sizes_are_refused() {
         assert!(failure.message().contains(&flows.to_string()));
     }
     for flows in [1024, 1_048_576] {
-        assert_eq!(Tables::for_flows(flows).unwrap().flows(), flows);
+        assert_eq!(Tables::for_flows(flows).unwrap().flows, flows);
     }
 }

@@ -213,4 +213,4 @@ fn context(frame: &Frame<'_>, fed: u32) -> [u8; 192] {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -28,14 +28,21 @@ impl Spanning {
 
 impl Attachment for Spanning {
     fn update(&mut self, spec: &CompiledSpec) -> Result<(), Failure> {
-        for at in 0..self.parts.len() {
-            if let Err(failure) = self.parts[at].update(spec) {
-                for part in &mut self.parts[..at] {
-                    part.update(&self.spec)?;
+        // All at once: what a part gives up for the new spec nobody else may take until every part has that. In one order for all
+        // sessions, or two would wait for each other.
+        let mut parts: Vec<&PacketAttachment> = self.parts.iter().collect();
+        parts.sort_by_key(|part| part.address());
+        let mut held: Vec<_> = parts.into_iter().map(PacketAttachment::hold).collect();
+        for at in 0..held.len() {
+            if let Err(failure) = held[at].update(spec) {
+                for changed in &mut held[..at] {
+                    // There is room for what was there before; the kernel may still refuse, and then the others go back all the same.
+                    let _ = changed.update(&self.spec);
                 }
                 return Err(failure);
             }
         }
+        drop(held);
         self.spec = spec.clone();
         Ok(())
     }

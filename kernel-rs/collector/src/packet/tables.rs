@@ -37,7 +37,8 @@ const SHARES: [(&str, usize); 9] = [
 /// The size of the packet engine's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tables {
-    flows: u32,
+    /// IPv4 flows that there is room for.
+    pub(super) flows: u32,
 }
 
 impl Default for Tables {
@@ -59,11 +60,6 @@ impl Tables {
         }
         let text = format!("{flows} flows: the packet engine takes {FEWEST} to {MOST}");
         Err(Failure::new(Reason::FieldInvalid, text.clone()).with_violation("packet_flows", text))
-    }
-
-    /// IPv4 flows that there is room for.
-    pub(super) fn flows(self) -> u32 {
-        self.flows
     }
 
     /// Tells the loader.

@@ -205,3 +205,27 @@ fn a_syn_of_the_same_number_does_not_open_the_flow_anew() {
         &segment(500, 101, SYN | ACK, 0)
     ));
 }
+
+/// SYNs that cross: the first side has heard the other when it acknowledges its number, wherever that is.
+#[test]
+fn rule_4_of_a_simultaneous_open_the_acknowledgement_confirms() {
+    for other in [500, 0x9000_0000, u32::MAX] {
+        let first = syns(100, &[1000], false);
+        let syn = segment(other, 0, SYN, 0);
+        let (mut flow, mut seen) = (blank(), Seen::default());
+        flow::adopt(&mut flow, &first, &syn);
+        assert!(!flow::answer(
+            &mut flow, &first, 1, &syn, &mut 1010, &mut seen
+        ));
+        for (ack, side, confirms) in [
+            (other, 0, false),
+            (other.wrapping_add(1), 0, true),
+            (other.wrapping_add(2), 0, false),
+            (101, 1, false),
+        ] {
+            let ack = segment(101, ack, ACK, 0);
+            assert_eq!(flow::confirms(&flow, side, &ack), confirms);
+        }
+        assert_eq!(seen.found, []);
+    }
+}

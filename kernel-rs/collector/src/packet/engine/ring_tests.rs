@@ -3,7 +3,10 @@
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Barrier},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -12,10 +15,12 @@ use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
+use tokio::time::Instant;
 
 use super::{super::live_tests::read, PacketEngine, State};
 use crate::{
     collector::Collector,
+    histogram::Histogram,
     metric::EngineKind,
     proto::{
         Collection, EndReason, LossStage, Metric, Probe, SessionSpec, TcpProbe, Totals, probe,
@@ -120,6 +125,40 @@ fn samples_of_several_cpus_reach_the_log_in_the_order_of_their_time() {
         // Both ways on both CPUs.
         assert!(samples.len() >= 4 * SPELLS * 99, "{}", samples.len());
         assert_eq!((totals.delivered, totals.losses), (totals.measured, vec![]));
+    });
+}
+
+#[test]
+fn histograms_read_while_packets_pass_hold_all_that_their_totals_say() {
+    const READINGS: usize = 100;
+    alone(|| {
+        let session = start(&PacketEngine::default());
+        let enough = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for cpu in [0, 1] {
+                let enough = &enough;
+                scope.spawn(move || {
+                    let mut talk = Talk::on(cpu);
+                    while !enough.load(Ordering::Relaxed) {
+                        talk.rounds(10);
+                    }
+                });
+            }
+            let mut before = 0;
+            let mut differ = 0;
+            for _ in 0..READINGS {
+                // Something is measured between one reading and the next.
+                while session.totals().measured == before {
+                    thread::yield_now();
+                }
+                let read = session.counts(Instant::now()).unwrap();
+                let counted: u64 = read.groups.values().map(Histogram::count).sum();
+                differ += u64::from(counted != read.totals.measured);
+                before = read.totals.measured;
+            }
+            enough.store(true, Ordering::Relaxed);
+            assert_eq!((differ, before > READINGS as u64), (0, true));
+        });
     });
 }
 

@@ -184,3 +184,56 @@ fn a_namespace_that_goes_ends_its_part_and_is_let_go() {
         assert_eq!(handshakes(&session, &[0, inode]).0, [1, 2]);
     });
 }
+
+/// A session that speaks of the first `count` metrics of TCP in different ways, and sees nothing of what the test sends.
+fn picky(path: &[&str], count: usize) -> SessionSpec {
+    let metrics = [
+        Metric::TcpHandshakeRemote,
+        Metric::TcpHandshakeLocal,
+        Metric::TcpRtt,
+        Metric::TcpFirstByte,
+        Metric::TcpConnectFailure,
+    ];
+    let filters = (1..).zip(metrics).take(count).map(|(port, metric)| Filter {
+        metrics: vec![metric.into()],
+        server_ports: vec![PortRange {
+            first: port,
+            last: 0,
+        }],
+        ..Filter::default()
+    });
+    SessionSpec {
+        filters: filters.collect(),
+        ..spec_in(path)
+    }
+}
+
+#[test]
+fn an_update_that_one_namespace_has_no_room_for_leaves_all_as_before() {
+    alone(|| {
+        let collector = collector();
+        let (one, other) = (Elsewhere::new(), Elsewhere::new());
+        let both = [&one.path[..], &other.path[..]];
+        let session = collector.start(&spec_in(&both)).unwrap();
+        // With the session's own bit that makes all 64.
+        let crowd: Vec<_> = [5; 12]
+            .into_iter()
+            .chain([3])
+            .map(|count| collector.start(&picky(&both[1..], count)).unwrap())
+            .collect();
+        let failure = session.update(&picky(&both, 2)).unwrap_err();
+        assert_eq!(failure.reason(), Reason::CapacityExhausted);
+        one.run(|| talk_on_loopback(1));
+        other.run(|| talk_on_loopback(2));
+        for session in crowd {
+            session.close();
+        }
+        // Now there is room, and from here on it sees nothing.
+        session.update(&picky(&both, 2)).unwrap();
+        one.run(|| talk_on_loopback(4));
+        other.run(|| talk_on_loopback(4));
+        session.stop(EndReason::SessionStopped);
+        let inodes = [one.inode(), other.inode()];
+        assert_eq!(handshakes(&session, &inodes).0, [1, 2]);
+    });
+}

@@ -1,7 +1,7 @@
 //! ACCURACY rules on hand-made packets, to the nanosecond.
 
 mod asked;
-mod build;
+pub(in crate::packet) mod build;
 mod dns;
 mod flood;
 mod form;
