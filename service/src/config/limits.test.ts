@@ -10,7 +10,7 @@ import { options } from "./schema.js";
 
 const document = await readFile(new URL("../../../docs/limits.md", import.meta.url), "utf8");
 const limits = optionNames.filter(
-  (name) => /^(?!quota|audit)(max|.*Timeout$|retain$|.*Bytes$|.*PerSecond$)/.test(name) && name !== "drainTimeout",
+  (name) => /^(?!quota|audit|json)(max|.*Timeout$|retain$|.*Bytes$|.*PerSecond$)/.test(name) && name !== "drainTimeout",
 );
 
 it.each(limits)("docs/limits.md has %s with its default", (name) => {

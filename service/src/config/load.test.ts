@@ -39,6 +39,10 @@ describe("loadConfig", () => {
       auditFileBytes: 64 * 2 ** 20,
       auditFiles: 8,
       prometheusGroups: 100,
+      otlpGroups: 100,
+      jsonFileBytes: 64 * 2 ** 20,
+      jsonFiles: 8,
+      exportInterval: 10_000,
       drainTimeout: 5000,
       logLevel: "info",
     });

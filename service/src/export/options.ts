@@ -1,6 +1,21 @@
 import { z } from "zod";
+import { bytes } from "../config/bytes.js";
+import { duration } from "../config/duration.js";
 import { listenAddress } from "../config/listen.js";
 import { described, withFallback } from "../config/option.js";
+
+const groups = z.coerce.number().int().min(1).max(10_000);
+const path = z.string().startsWith("/", { error: "the path must be absolute" });
+
+const endpoint = z.string().transform((text, context): URL => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const plain = url?.username === "" && url.password === "" && url.pathname === "/" && url.search === "";
+  if (url === undefined || !["http:", "https:"].includes(url.protocol) || !plain) {
+    context.addIssue({ code: "custom", message: `"${text}" is not http://HOST:PORT or https://HOST:PORT` });
+    return z.NEVER;
+  }
+  return url;
+});
 
 /** How numbers leave for other systems. */
 export const exportOptions = {
@@ -8,8 +23,40 @@ export const exportOptions = {
     description: "serve metrics to Prometheus at http://HOST:PORT/metrics, in plaintext and to whoever can connect",
     value: "HOST:PORT",
   }),
-  prometheusGroups: withFallback(z.coerce.number().int().min(1).max(10_000), "100", {
+  prometheusGroups: withFallback(groups, "100", {
     description: "how many groups of each session Prometheus is told of; the others are counted together",
     value: "COUNT",
   }),
+  otlpEndpoint: described(endpoint.optional(), {
+    description: "send metrics to an OpenTelemetry receiver by OTLP over gRPC, in plaintext (http) or over TLS (https)",
+    value: "URL",
+  }),
+  otlpCa: described(path.optional(), {
+    description: "who must have signed the receiver's certificate, in PEM (default: the authorities that Node knows)",
+    value: "FILE",
+  }),
+  otlpGroups: withFallback(groups, "100", {
+    description: "how many groups of each session the receiver is told of; the others are counted together",
+    value: "COUNT",
+  }),
+  jsonFile: described(path.optional(), {
+    description: "write the histograms of every session to this file, a line of JSON for each group and interval",
+    value: "PATH",
+  }),
+  jsonFileBytes: withFallback(
+    bytes.refine((amount) => amount >= 4096, { error: "it must be at least 4KiB" }),
+    "64MiB",
+    { description: "how large that file gets before it is compressed and put aside", value: "BYTES" },
+  ),
+  jsonFiles: withFallback(z.coerce.number().int().min(0).max(1000), "8", {
+    description: "how many of those that were put aside are kept",
+    value: "COUNT",
+  }),
+  exportInterval: withFallback(
+    duration.refine((milliseconds) => milliseconds >= 100 && milliseconds <= 86_400_000, {
+      error: "it must be 100ms to 1d",
+    }),
+    "10s",
+    { description: "how often metrics are sent and lines are written", value: "TIME" },
+  ),
 };

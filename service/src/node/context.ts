@@ -1,5 +1,6 @@
 import type { Collector } from "../addon/types.js";
 import type { Audit } from "../audit/audit.js";
+import type { Exporter } from "../export/start.js";
 import type { Guard } from "../guard/guard.js";
 import type { RpcContext } from "../rpc/context.js";
 import type { ThisNode } from "./select.js";
@@ -11,6 +12,8 @@ export interface NodeContext extends RpcContext, ThisNode {
   sessions: Sessions;
   audit: Audit;
   guard: Guard;
+  /** Those at work; they start after the service. */
+  exporters: readonly Exporter[];
   /** When the service started, in milliseconds since 1970. */
   startedAt: number;
 }

@@ -1,5 +1,12 @@
-import { HostStatus, type AuditStatus, type GetStatusRequest, type GetStatusResponse } from "@latscope/proto";
+import {
+  HostStatus,
+  type AuditStatus,
+  type ExporterStatus,
+  type GetStatusRequest,
+  type GetStatusResponse,
+} from "@latscope/proto";
 import { noAudit, type Audit } from "../audit/audit.js";
+import type { Exporter } from "../export/start.js";
 import { timestamp } from "../session/time.js";
 import type { NodeContext } from "./context.js";
 import { selectNode } from "./select.js";
@@ -7,7 +14,7 @@ import { version } from "./version.js";
 
 /** How this host's service is: what the collector knows of its process, and what the service knows of its clients. */
 export function getStatus(context: NodeContext) {
-  const { collector, sessions, streams, startedAt, audit, guard } = context;
+  const { collector, sessions, streams, startedAt, audit, guard, exporters } = context;
   return async (request: GetStatusRequest): Promise<GetStatusResponse> => {
     const { selected, failures } = selectNode(request.nodes, context);
     if (!selected) return { nodes: [], failures };
@@ -21,9 +28,16 @@ export function getStatus(context: NodeContext) {
       samples,
       audit: auditStatus(audit),
       overhead: guard.status,
+      exporters: exporters.flatMap(exporterStatus),
     };
     return { nodes: [{ ...status, ...own }], failures };
   };
+}
+
+function exporterStatus(exporter: Exporter): ExporterStatus[] {
+  const counts = exporter.counts();
+  if (counts === undefined) return [];
+  return [{ ...counts, sent: BigInt(counts.sent), lost: BigInt(counts.lost) }];
 }
 
 function auditStatus(audit: Audit): AuditStatus | undefined {

@@ -108,6 +108,7 @@ export class GrpcServer {
       quotas: this.#quotas,
       audit: this.#audit,
       guard: this.#guard,
+      exporters: this.#exporters,
       health: this.#health,
       draining: this.#draining.signal,
       node: `nodes/${node}`,

@@ -4,6 +4,7 @@ import { readDescriptorSet } from "@latscope/proto/descriptors";
 import type { Collector } from "../addon/types.js";
 import type { Audit } from "../audit/audit.js";
 import type { Policies } from "../auth/policy/policies.js";
+import type { Exporter } from "../export/start.js";
 import type { Guard } from "../guard/guard.js";
 import type { Health } from "../health/health.js";
 import { healthDefinition, healthService } from "../health/service.js";
@@ -36,6 +37,8 @@ export interface ServiceParts extends ThisNode {
   quotas: Quotas;
   audit: Audit;
   guard: Guard;
+  /** Those at work; they start after the service. */
+  exporters: readonly Exporter[];
   health: Health;
   draining: AbortSignal;
   log: Logger;

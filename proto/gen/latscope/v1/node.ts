@@ -164,6 +164,7 @@ export interface HostStatus {
   /** unset where calls leave no record */
   audit: AuditStatus | undefined;
   overhead: OverheadStatus | undefined;
+  exporters: ExporterStatus[];
 }
 
 /** The record of who did what. */
@@ -175,6 +176,18 @@ export interface AuditStatus {
   /** calls without a credential that came too fast for a line each */
   summarized: bigint;
   /** why none can be written at the moment; empty while they can */
+  failing: string;
+}
+
+/** One way for histograms to leave for another system. */
+export interface ExporterStatus {
+  /** "otlp:host:4317", "json:/path" */
+  name: string;
+  /** messages or lines */
+  sent: bigint;
+  /** that were not taken; cumulative histograms are whole again with the next */
+  lost: bigint;
+  /** why nothing gets through at the moment; empty while it does */
   failing: string;
 }
 
@@ -1390,6 +1403,7 @@ function createBaseHostStatus(): HostStatus {
     kernelMemoryBytes: 0n,
     audit: undefined,
     overhead: undefined,
+    exporters: [],
   };
 }
 
@@ -1439,6 +1453,9 @@ export const HostStatus: MessageFns<HostStatus> = {
     }
     if (message.overhead !== undefined) {
       OverheadStatus.encode(message.overhead, writer.uint32(98).fork()).join();
+    }
+    for (const v of message.exporters) {
+      ExporterStatus.encode(v!, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -1552,6 +1569,14 @@ export const HostStatus: MessageFns<HostStatus> = {
             message.overhead = OverheadStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.exporters.push(ExporterStatus.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1598,6 +1623,9 @@ export const HostStatus: MessageFns<HostStatus> = {
         : 0n,
       audit: isSet(object.audit) ? AuditStatus.fromJSON(object.audit) : undefined,
       overhead: isSet(object.overhead) ? OverheadStatus.fromJSON(object.overhead) : undefined,
+      exporters: globalThis.Array.isArray(object?.exporters)
+        ? object.exporters.map((e: any) => ExporterStatus.fromJSON(e))
+        : [],
     };
   },
 
@@ -1639,6 +1667,9 @@ export const HostStatus: MessageFns<HostStatus> = {
     if (message.overhead !== undefined) {
       obj.overhead = OverheadStatus.toJSON(message.overhead);
     }
+    if (message.exporters?.length) {
+      obj.exporters = message.exporters.map((e) => ExporterStatus.toJSON(e));
+    }
     return obj;
   },
 
@@ -1673,6 +1704,7 @@ export const HostStatus: MessageFns<HostStatus> = {
     message.overhead = (object.overhead !== undefined && object.overhead !== null)
       ? OverheadStatus.fromPartial(object.overhead)
       : undefined;
+    message.exporters = object.exporters?.map((e) => ExporterStatus.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1800,6 +1832,129 @@ export const AuditStatus: MessageFns<AuditStatus> = {
     message.summarized = (object.summarized !== undefined && object.summarized !== null)
       ? BigInt(object.summarized)
       : 0n;
+    message.failing = object.failing ?? "";
+    return message;
+  },
+};
+
+function createBaseExporterStatus(): ExporterStatus {
+  return { name: "", sent: 0n, lost: 0n, failing: "" };
+}
+
+export const ExporterStatus: MessageFns<ExporterStatus> = {
+  encode(message: ExporterStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.sent !== 0n) {
+      if (BigInt.asUintN(64, message.sent) !== message.sent) {
+        throw new globalThis.Error("value provided for field message.sent of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.sent);
+    }
+    if (message.lost !== 0n) {
+      if (BigInt.asUintN(64, message.lost) !== message.lost) {
+        throw new globalThis.Error("value provided for field message.lost of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.lost);
+    }
+    if (message.failing !== "") {
+      writer.uint32(34).string(message.failing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExporterStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExporterStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sent = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lost = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.failing = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExporterStatus {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      sent: isSet(object.sent) ? BigInt(object.sent) : 0n,
+      lost: isSet(object.lost) ? BigInt(object.lost) : 0n,
+      failing: isSet(object.failing) ? globalThis.String(object.failing) : "",
+    };
+  },
+
+  toJSON(message: ExporterStatus): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.sent !== 0n) {
+      obj.sent = message.sent.toString();
+    }
+    if (message.lost !== 0n) {
+      obj.lost = message.lost.toString();
+    }
+    if (message.failing !== "") {
+      obj.failing = message.failing;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExporterStatus>): ExporterStatus {
+    return ExporterStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExporterStatus>): ExporterStatus {
+    const message = createBaseExporterStatus();
+    message.name = object.name ?? "";
+    message.sent = (object.sent !== undefined && object.sent !== null) ? BigInt(object.sent) : 0n;
+    message.lost = (object.lost !== undefined && object.lost !== null) ? BigInt(object.lost) : 0n;
     message.failing = object.failing ?? "";
     return message;
   },

@@ -1,5 +1,6 @@
 import type { Histogram as Measured } from "@latscope/proto";
 import { Histogram, type BucketSpan } from "@latscope/proto/io/prometheus/client";
+import { placedCounts } from "../overflow.js";
 
 const nsPerSecond = 1e9;
 
@@ -43,25 +44,16 @@ function classic({ scale, offset, counts, zeroCount }: Measured): { cumulativeCo
   return buckets;
 }
 
-function native({ scale, offset, counts, overflowCount, maxNs }: Measured): {
-  spans: BucketSpan[];
-  deltas: bigint[];
-} {
-  const all = new Map<number, bigint>();
-  for (const [at, count] of counts.entries()) if (count > 0n) all.set(offset + at, count);
-  if (overflowCount > 0n) {
-    // Prometheus wants every latency in a bucket: that of the greatest, which is one of them.
-    const above = Math.ceil(Math.log2(Number(maxNs ?? 1n)) * 2 ** scale) - 1;
-    const index = Math.max(above, offset + counts.length);
-    all.set(index, (all.get(index) ?? 0n) + overflowCount);
-  }
+function native(measured: Measured): { spans: BucketSpan[]; deltas: bigint[] } {
+  const { scale, offset } = measured;
+  const all = [...placedCounts(measured).entries()].filter(([, count]) => count > 0n);
   // A span of no length says that it is a native histogram also while it is empty.
-  const spans: BucketSpan[] = all.size === 0 ? [{ offset: 0, length: 0 }] : [];
+  const spans: BucketSpan[] = all.length === 0 ? [{ offset: 0, length: 0 }] : [];
   const deltas: bigint[] = [];
   let next: number | undefined;
   let before = 0n;
-  for (const [index, count] of all) {
-    const bucket = Math.ceil(index + 1 - secondLog2 * 2 ** scale);
+  for (const [at, count] of all) {
+    const bucket = Math.ceil(offset + at + 1 - secondLog2 * 2 ** scale);
     const last = spans.at(-1);
     if (next === bucket && last !== undefined) last.length = (last.length ?? 0) + 1;
     else spans.push({ offset: bucket - (next ?? 0), length: 1 });

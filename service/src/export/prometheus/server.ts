@@ -24,8 +24,10 @@ export async function startPrometheus(address: ListenAddress, groups: number, ex
   const place = await endpoint.listen(address);
   return {
     announcement: `metrics for Prometheus at ${place}`,
+    counts: () => undefined,
     close: () => {
       endpoint.close();
+      return Promise.resolve();
     },
   };
 }

@@ -794,6 +794,8 @@ pub struct HostStatus {
     pub audit: ::core::option::Option<AuditStatus>,
     #[prost(message, optional, tag = "12")]
     pub overhead: ::core::option::Option<OverheadStatus>,
+    #[prost(message, repeated, tag = "13")]
+    pub exporters: ::prost::alloc::vec::Vec<ExporterStatus>,
 }
 /// The record of who did what.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -808,6 +810,22 @@ pub struct AuditStatus {
     #[prost(uint64, tag = "3")]
     pub summarized: u64,
     /// why none can be written at the moment; empty while they can
+    #[prost(string, tag = "4")]
+    pub failing: ::prost::alloc::string::String,
+}
+/// One way for histograms to leave for another system.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExporterStatus {
+    /// "otlp:host:4317", "json:/path"
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// messages or lines
+    #[prost(uint64, tag = "2")]
+    pub sent: u64,
+    /// that were not taken; cumulative histograms are whole again with the next
+    #[prost(uint64, tag = "3")]
+    pub lost: u64,
+    /// why nothing gets through at the moment; empty while it does
     #[prost(string, tag = "4")]
     pub failing: ::prost::alloc::string::String,
 }
