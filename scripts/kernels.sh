@@ -138,7 +138,7 @@ shared() {
   (cd "$root" && find . -print0 | cpio --null --create --format=newc --quiet) >"$work/shared.cpio"
 }
 
-# boot VERSION: runs the tests there; their output is the step's.
+# boot VERSION: runs the tests there; their output is the step's. The timer is not checked: on a busy host its emulation is late.
 boot() {
   local version=$1
   mkdir -p "$work/$version"
@@ -146,7 +146,7 @@ boot() {
   (cd "$work/$version" && find . -print0 | cpio --null --create --format=newc --quiet) | cat "$work/shared.cpio" - >"$work/$version.cpio"
   timeout --foreground --kill-after=10 "$boot_limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nodefaults -no-reboot \
     -nographic -serial stdio -monitor none -kernel "$cache/$version/vmlinuz" -initrd "$work/$version.cpio" \
-    -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr" </dev/null | tr -d '\r' | tee "$work/$version.log"
+    -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check" </dev/null | tr -d '\r' | tee "$work/$version.log"
   # The machine's exit code is not the tests'.
   grep -qx 'DONE 0' "$work/$version.log"
 }

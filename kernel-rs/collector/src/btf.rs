@@ -6,6 +6,7 @@ const MAGIC: u16 = 0xeb9f;
 const STRUCT: u32 = 4;
 const UNION: u32 = 5;
 const TYPEDEF: u32 = 8;
+const SECTION: u32 = 15;
 
 /// The kernel's own types.
 pub(crate) struct Btf {
@@ -15,6 +16,7 @@ pub(crate) struct Btf {
     types: Vec<usize>,
     structs: HashMap<Box<[u8]>, u32>,
     typedefs: HashMap<Box<[u8]>, u32>,
+    variables: HashMap<Box<[u8]>, u32>,
 }
 
 impl Btf {
@@ -43,6 +45,7 @@ impl Btf {
             types: vec![0],
             structs: HashMap::new(),
             typedefs: HashMap::new(),
+            variables: HashMap::new(),
             bytes,
         };
         let mut at = first;
@@ -58,6 +61,15 @@ impl Btf {
                 }
                 TYPEDEF => {
                     btf.typedefs.entry(name).or_insert(id);
+                }
+                SECTION if *name == *b".data..percpu" => {
+                    for entry in 0..entries {
+                        let entry = at + 12 + 12 * entry;
+                        let variable = *btf.types.get(word(&btf.bytes, entry)? as usize)?;
+                        let offset = word(&btf.bytes, entry + 4)?;
+                        let name = btf.string(word(&btf.bytes, variable)?)?.into();
+                        btf.variables.insert(name, offset);
+                    }
                 }
                 _ => {}
             }
@@ -76,6 +88,11 @@ impl Btf {
     pub(crate) fn has_tracepoint(&self, name: &str) -> bool {
         self.typedefs
             .contains_key(format!("btf_trace_{name}").as_bytes())
+    }
+
+    /// Where in its memory every CPU has its own of a variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<u32> {
+        self.variables.get(name.as_bytes()).copied()
     }
 
     fn bits(&self, id: u32, field: &[u8]) -> Option<u32> {
@@ -149,6 +166,8 @@ mod tests {
         assert_eq!(tgid.unwrap() - pid.unwrap(), 4);
         assert!(btf.offset("sk_buff", "tstamp").unwrap() > 0);
         assert_eq!(btf.offset("task_struct", "no_such_field"), None);
+        assert!(btf.variable("runqueues").unwrap().is_multiple_of(64));
+        assert_eq!(btf.variable("no_such_variable"), None);
         assert!(btf.has_tracepoint("sched_switch"));
         assert!(!btf.has_tracepoint("sched_nothing"));
     }

@@ -8,6 +8,8 @@ pub(crate) struct Program {
     pub(crate) fd: RawFd,
     pub(crate) memory_bytes: u64,
     /// While the kernel counted.
+    pub(crate) run_count: u64,
+    /// Likewise.
     pub(crate) run_time_ns: u64,
     pub(crate) recursion_misses: u64,
 }
@@ -52,6 +54,7 @@ pub(crate) fn objects() -> Objects {
             let program = Program {
                 fd,
                 memory_bytes: value("memlock:").unwrap_or(0),
+                run_count: value("run_cnt:").unwrap_or(0),
                 run_time_ns: value("run_time_ns:").unwrap_or(0),
                 recursion_misses: value("recursion_misses:").unwrap_or(0),
             };

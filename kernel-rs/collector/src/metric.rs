@@ -92,7 +92,7 @@ const TC: &[(&str, &str)] = &[("tcx", "6.6"), ("clsact", "5.8")];
 const SOCK_OPS: &[(&str, &str)] = &[("sock_ops", "5.8")];
 // The span engine reads `cgroup.ancestors`, which came with 6.1.
 const TRACEPOINT: &[(&str, &str)] = &[("tp_btf", "6.1")];
-const FUNCTION: &[(&str, &str)] = &[("fentry", "5.8"), ("kprobe", "5.8")];
+const FUNCTION: &[(&str, &str)] = &[("fentry", "6.1"), ("kprobe", "6.1")];
 
 const TCP: &[IpProtocol] = &[IpProtocol::Tcp];
 const UDP: &[IpProtocol] = &[IpProtocol::Udp];
@@ -359,15 +359,15 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::NetStackReceive,
         "net stack receive",
-        false,
+        true,
         TRACEPOINT,
-        SUBJECT,
-        BY_SUBJECT,
+        TASK_SUBJECT,
+        BY_TASK_SUBJECT,
     ),
     span(
         Metric::KernelFunction,
         "kernel function",
-        false,
+        true,
         FUNCTION,
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
@@ -383,8 +383,8 @@ pub const TABLE: [Row; 25] = [
     span(
         Metric::TracepointPair,
         "tracepoint pair",
-        false,
-        &[("tracepoint", "5.8")],
+        true,
+        &[("tracepoint", "6.1")],
         TASK_SUBJECT,
         BY_TASK_SUBJECT,
     ),

@@ -113,13 +113,34 @@ const SPECS: readonly Row[] = [
     "filters[0].ports[0].first",
     "collection.ipv4_prefix_length",
   ),
-  {
-    what: "a probe of a later version",
-    spec: { probes: [{ netStack: {} }] },
-    code: "UNIMPLEMENTED",
-    reason: "METRIC_UNIMPLEMENTED",
-    fields: ["probes[0].net_stack"],
-  },
+  wrong(
+    "a tracepoint that this kernel does not have",
+    { probes: [{ tracepointPair: { start: "sched:nothing", end: "sched:sched_switch" } }] },
+    "FIELD_INVALID",
+    "probes[0].tracepoint_pair.start",
+  ),
+  wrong(
+    "a field that a tracepoint does not have",
+    {
+      probes: [
+        {
+          tracepointPair: {
+            start: "sched:sched_process_fork",
+            end: "sched:sched_process_exit",
+            keyFields: [{ start: "child_pid", end: "nothing" }],
+          },
+        },
+      ],
+    },
+    "FIELD_INVALID",
+    "probes[0].tracepoint_pair.key_fields[0].end",
+  ),
+  wrong(
+    "a function that this kernel does not have",
+    { probes: [{ kernelFunction: { symbol: "latscope_nothing" } }] },
+    "FIELD_INVALID",
+    "probes[0].kernel_function.symbol",
+  ),
 ];
 
 describe("bad input", () => {

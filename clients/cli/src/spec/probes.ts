@@ -1,4 +1,4 @@
-import type { Probe } from "@latscope/proto";
+import type { KeyField, Probe } from "@latscope/proto";
 import { Metric } from "@latscope/proto";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { flag } from "./flag.js";
@@ -19,6 +19,7 @@ interface Usdt {
 interface Pair {
   start: string;
   end: string;
+  keyFields: KeyField[];
 }
 
 /** The flags that choose probes, as commander hands them over. */
@@ -53,7 +54,7 @@ const switches: readonly [flag: string, help: string][] = [
   ["--off-cpu", "how long tasks are off the CPU"],
   ["--block-io", "block devices; the time in the queue with --metric block-io-queue"],
   ["--softirq", "soft interrupts; hard ones with --metric hardirq"],
-  ["--net-stack", "a packet from the device to its socket"],
+  ["--net-stack", "a packet from its device to the reader of its socket"],
   ["--cpu-stall", "lateness of a timer on each CPU"],
 ];
 
@@ -70,8 +71,8 @@ export function addProbeFlags(command: Command): void {
     ),
     flag("--usdt <binary:provider:start:end>", "two USDT probes of a program or library; repeatable", one(usdt)),
     flag(
-      "--tracepoint-pair <start,end>",
-      "two tracepoints, each category:name, paired by thread; repeatable",
+      "--tracepoint-pair <start,end[,field...]>",
+      "two tracepoints, each category:name, paired by the values of fields (FIELD, or FIELD=FIELD-OF-END), else by thread; repeatable",
       one(pair),
     ),
   ];
@@ -110,9 +111,7 @@ export function probesFrom(flags: ProbeFlags, metrics: readonly Metric[], pids: 
   for (const { binary, ...points } of flags.usdt ?? []) {
     kinds.push({ $case: "userFunction", value: { binary, target: { $case: "usdt", value: points }, pid: seenFrom } });
   }
-  for (const { start, end } of flags.tracepointPair ?? []) {
-    kinds.push({ $case: "tracepointPair", value: { start, end, keyFields: [] } });
-  }
+  for (const value of flags.tracepointPair ?? []) kinds.push({ $case: "tracepointPair", value });
   if (flags.cpuStall === true) kinds.push({ $case: "cpuStall", value: { interval: undefined } });
   return kinds.map((kind) => ({ kind, timeout: undefined }));
 }
@@ -141,9 +140,17 @@ function usdt(text: string): Usdt {
 }
 
 function pair(text: string): Pair {
-  const [, start, end] = /^([^:,]+:[^:,]+),([^:,]+:[^:,]+)$/.exec(text) ?? [];
-  if (start === undefined || end === undefined) {
-    throw new InvalidArgumentError("It must be two tracepoints, such as sched:sched_waking,sched:sched_switch.");
+  const [start = "", end = "", ...keys] = text.split(",");
+  const keyFields = keys.map((key) => {
+    const [first = "", second = "", ...more] = key.split("=");
+    if (first === "" || more.length > 0 || (key.includes("=") && second === ""))
+      throw new InvalidArgumentError(`${JSON.stringify(key)} is no key: it must be FIELD, or FIELD=FIELD-OF-END.`);
+    return { start: first, end: second };
+  });
+  if (![start, end].every((tracepoint) => /^[^:]+:[^:]+$/.test(tracepoint))) {
+    throw new InvalidArgumentError(
+      "It must be two tracepoints, such as sched:sched_waking,sched:sched_switch,pid=next_pid.",
+    );
   }
-  return { start, end };
+  return { start, end, keyFields };
 }

@@ -77,6 +77,31 @@ test.each([
       value: { start: "block:block_rq_issue", end: "block:block_rq_complete", keyFields: [] },
     },
   ],
+  [
+    "--tracepoint-pair sched:sched_process_fork,sched:sched_process_exec,child_pid=pid",
+    {
+      $case: "tracepointPair",
+      value: {
+        start: "sched:sched_process_fork",
+        end: "sched:sched_process_exec",
+        keyFields: [{ start: "child_pid", end: "pid" }],
+      },
+    },
+  ],
+  [
+    "--tracepoint-pair a:b,c:d,x,y",
+    {
+      $case: "tracepointPair",
+      value: {
+        start: "a:b",
+        end: "c:d",
+        keyFields: [
+          { start: "x", end: "" },
+          { start: "y", end: "" },
+        ],
+      },
+    },
+  ],
   ["--cpu-stall", { $case: "cpuStall", value: {} }],
 ])("%s", (line, kind) => {
   expect(probe(line)).toEqual([kind]);
@@ -162,7 +187,7 @@ test.each([
   ],
   [
     "--tracepoint-pair a,b",
-    "error: option '--tracepoint-pair <start,end>' argument 'a,b' is invalid. It must be two tracepoints, such as sched:sched_waking,sched:sched_switch.",
+    "error: option '--tracepoint-pair <start,end[,field...]>' argument 'a,b' is invalid. It must be two tracepoints, such as sched:sched_waking,sched:sched_switch,pid=next_pid.",
   ],
 ])("%s says which flag is wrong", (line, message) => {
   expect(() => flags(line)).toThrow(message);

@@ -60,7 +60,8 @@ impl Attachment for SpanAttachment {
         self.read(|state| {
             let member = state.members.get(&self.id)?;
             let counters = state.counters(&member.lanes).ok()?;
-            Some(member.totals(&counters))
+            state.count_waiting(self.id);
+            Some(state.members.get(&self.id)?.totals(&counters))
         })
     }
 
@@ -132,7 +133,7 @@ fn probes(member: &Member) -> Vec<ProbeStatus> {
             capability: Some(Capability {
                 metric: row.metric.into(),
                 supported: refused.is_none(),
-                hook: row.hooks[0].0.into(),
+                hook: (*member.hooks.get(&probe.index).unwrap_or(&row.hooks[0].0)).into(),
                 reason: refused.map(|it| it.1.message().into()).unwrap_or_default(),
                 ..Capability::default()
             }),

@@ -17,8 +17,9 @@ const LOSSES: [(LossStage, usize); 3] = [
     (LossStage::KernelRingFull, count::RING_FULL),
     (LossStage::KernelMapFull, count::NO_ROOM),
 ];
-const REFUSALS: [(RefusalReason, usize); 3] = [
+const REFUSALS: [(RefusalReason, usize); 4] = [
     (RefusalReason::UnmatchedStart, count::UNMATCHED_START),
+    (RefusalReason::UnmatchedEnd, count::UNMATCHED_END),
     (RefusalReason::ClockBackwards, count::CLOCK_BACKWARDS),
     (RefusalReason::SlotsFull, count::SLOTS_FULL),
 ];
@@ -70,9 +71,12 @@ impl Books {
         sum
     }
 
-    /// The session's totals as far as the kernel knows them.
-    pub(super) fn totals(&self, counters: &[Counters]) -> Totals {
-        let counts = self.counts(counters);
+    /// The session's totals as far as the kernel knows them; `waiting` are starts in the table that forgets.
+    pub(super) fn totals(&self, counters: &[Counters], waiting: u64) -> Totals {
+        let mut counts = self.counts(counters);
+        // One that begins between the two readings waits and has not begun.
+        let forgotten = counts[count::BEGUN].saturating_sub(counts[count::ENDED] + waiting);
+        counts[count::UNMATCHED_START] += forgotten;
         let losses = LOSSES.map(|(stage, at)| Loss {
             stage: stage.into(),
             count: counts[at],
@@ -127,7 +131,7 @@ mod tests {
         let mut books = Books::default();
         books.open(3, &[counted(10, 2), counted(5, 0)]);
         let now = [counted(11, 2), counted(9, 1)];
-        let totals = books.totals(&now);
+        let totals = books.totals(&now, 0);
         assert_eq!((totals.measured, totals.losses.len()), (5, 1));
         assert_eq!(totals.losses[0].count, 1);
         assert_eq!(books.untold(&now)[1], (LossStage::KernelRingFull, 1));
@@ -135,10 +139,28 @@ mod tests {
     }
 
     #[test]
+    fn what_neither_ended_nor_waits_was_forgotten() {
+        let mut books = Books::default();
+        books.open(3, &[counted(0, 0)]);
+        let mut now = counted(6, 0);
+        for (what, n) in [(count::BEGUN, 10), (count::ENDED, 7)] {
+            counter::write(&mut now.planes[what], 3, n);
+        }
+        let refusals = |waiting| {
+            let refusals = books.totals(&[now], waiting).refusals;
+            let all = refusals.iter().map(|it| (it.reason(), it.count));
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(refusals(1), [(RefusalReason::UnmatchedStart, 2)]);
+        assert_eq!(refusals(3), []);
+        assert_eq!(refusals(4), []);
+    }
+
+    #[test]
     fn a_closed_lane_counts_no_more_and_is_not_forgotten() {
         let mut books = Books::default();
         books.open(3, &[counted(1, 0)]);
         books.close(3, &[counted(4, 0)]);
-        assert_eq!(books.totals(&[counted(100, 100)]).measured, 3);
+        assert_eq!(books.totals(&[counted(100, 100)], 0).measured, 3);
     }
 }

@@ -16,6 +16,7 @@ use latscope_events::{
 use parking_lot::Mutex;
 
 use super::{
+    anchor::{Anchor, Anchors},
     attachment::SpanAttachment,
     books::Books,
     capability, function,
@@ -66,9 +67,14 @@ impl Engine for SpanEngine {
     }
 
     fn load(&self, spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure> {
-        let metrics = metrics(&lane::of(spec)?);
+        let lanes = lane::of(spec)?;
+        let metrics = metrics(&lanes);
         let mut state = self.state.lock();
         let state = open(&mut state, &self.state).map_err(|failure| told(metrics, failure))?;
+        for anchor in lanes.iter().filter_map(|it| it.anchor.as_ref()) {
+            let tried = state.try_anchor(anchor);
+            tried.map_err(|failure| capability::refusal(anchor.metric(), &failure))?;
+        }
         for row in metric::rows(metrics) {
             for hook in hook::of(row.metric) {
                 let loaded = state.object.load(*hook);
@@ -143,12 +149,16 @@ pub(super) struct Member {
     pub(super) spec: CompiledSpec,
     /// Probes that could not be attached, and why.
     pub(super) refused: Vec<(u32, Failure)>,
+    /// By which hook each probe was, where there is more than one.
+    pub(super) hooks: HashMap<u32, &'static str>,
+    /// Starts of it in the table that forgets, when that was looked at last.
+    waiting: u64,
 }
 
 impl Member {
     /// What the kernel counted for it.
     pub(super) fn totals(&self, counters: &[Counters]) -> crate::proto::Totals {
-        let mut totals = self.books.totals(counters);
+        let mut totals = self.books.totals(counters, self.waiting);
         let faster = |it: &Seated| it.receiver.faster.load(Ordering::Relaxed);
         totals.aggregated_only += self.lanes.iter().map(faster).sum::<u64>();
         totals
@@ -177,6 +187,8 @@ pub(super) struct State {
     targets: HashMap<u32, Target>,
     /// What a trap costs, once a function has been measured; the inner `None` = that could not be told.
     trap: Option<Option<Trap>>,
+    /// What else is attached lane by lane.
+    anchors: Anchors,
     next_id: u64,
     generation: u32,
     /// Since when each metric's programs are all attached.
@@ -206,6 +218,7 @@ impl State {
             tick_ns: lane::TICK_NS,
             targets: HashMap::new(),
             trap: None,
+            anchors: Anchors::default(),
             next_id: 0,
             generation: 0,
             valid_from: [0; METRICS],
@@ -222,8 +235,34 @@ impl State {
                 Target::attach(&mut self.object, &it, SESSIONS as u32 - 1, 0).map(|_| "uprobe")
             });
         }
+        if outcome.is_ok() {
+            outcome = match Anchor::to_try(metric) {
+                Ok(Some(anchor)) => self.try_anchor(&anchor),
+                Ok(None) => outcome,
+                Err(failure) => Err(failure),
+            };
+        }
         self.detach_unused();
         outcome
+    }
+
+    /// Attaches to it for nobody, and lets it go: the hook that took it.
+    fn try_anchor(&mut self, anchor: &Anchor) -> Result<&'static str, Failure> {
+        // The bit of the lane that is seated last; where there is one the kernel has shown that it can.
+        let bit = SESSIONS as u32 - 1;
+        if self.lanes() >> bit & 1 != 0 {
+            return Err(no_seat());
+        }
+        let outcome = self.anchors.attach(&mut self.object, anchor, bit, 0);
+        let seated = self.lanes();
+        self.anchors.keep(&mut self.object, seated);
+        outcome
+    }
+
+    /// Bits that are in use.
+    fn lanes(&self) -> u64 {
+        let lanes = self.members.values().flat_map(|it| &it.lanes);
+        lanes.fold(0, |all, it| all | 1 << it.bit)
     }
 
     /// Adds a session; it is attached when this returns.
@@ -252,7 +291,8 @@ impl State {
         let mut seated = self
             .seat(&[], lanes, &log)
             .inspect_err(|_| self.detach_unused())?;
-        let failed = self.attach_functions(&seated);
+        let mut hooks = HashMap::new();
+        let failed = self.attach_functions(&seated, &mut hooks);
         seated.retain(|it| failed.iter().all(|(probe, _)| *probe != it.lane.probe));
         refused.extend(failed);
         if seated.is_empty()
@@ -278,6 +318,8 @@ impl State {
                 log,
                 spec: spec.clone(),
                 refused,
+                hooks,
+                waiting: 0,
             },
         );
         if let Err(failure) = self.publish(None) {
@@ -332,9 +374,10 @@ impl State {
             self.bury_goroutines();
             self.tell_losses();
         }
-        let member = self.members.remove(&id)?;
+        let mut member = self.members.remove(&id)?;
         self.unroute(&member.lanes);
         let counters = self.counters(&member.lanes).unwrap_or_default();
+        member.waiting = self.waiting(&member.lanes);
         self.detach_unused();
         Some((member, counters))
     }
@@ -368,9 +411,25 @@ impl State {
     }
 
     /// Attaches to the functions of lanes: probes that could not be, and why.
-    fn attach_functions(&mut self, seated: &[Seated]) -> Vec<(u32, Failure)> {
+    fn attach_functions(
+        &mut self,
+        seated: &[Seated],
+        hooks: &mut HashMap<u32, &'static str>,
+    ) -> Vec<(u32, Failure)> {
         let mut failed = Vec::new();
         for it in seated {
+            if let Some(anchor) = &it.lane.anchor {
+                match self
+                    .anchors
+                    .attach(&mut self.object, anchor, it.bit, it.since)
+                {
+                    Ok(hook) => drop(hooks.insert(it.lane.probe, hook)),
+                    Err(failure) => failed.push((
+                        it.lane.probe,
+                        capability::refusal(anchor.metric(), &failure),
+                    )),
+                }
+            }
             let Some(function) = &it.lane.function else {
                 continue;
             };
@@ -423,6 +482,9 @@ impl State {
         for hook in hook::of(metric) {
             news |= self.object.attach(*hook)?;
         }
+        if metric == Metric::NetStackReceive {
+            self.object.watch_datagrams();
+        }
         if news {
             self.valid_from[metric as usize] = clock::monotonic_ns();
         }
@@ -443,6 +505,11 @@ impl State {
         if metrics & metric::bit(Metric::CpuStall) == 0 {
             self.object.stop_timers();
         }
+        if metrics & metric::bit(Metric::NetStackReceive) == 0 {
+            self.object.leave_datagrams();
+        }
+        let seated = self.lanes();
+        self.anchors.keep(&mut self.object, seated);
         let members = &self.members;
         self.targets.retain(|bit, _| {
             let mut lanes = members.values().flat_map(|it| &it.lanes);
@@ -555,6 +622,7 @@ impl State {
                 program::stats(own, info)
             })
             .chain(self.functions(metrics, shared))
+            .chain(self.anchors.programs(&self.object, metrics, shared))
             .collect()
     }
 
@@ -601,6 +669,24 @@ impl State {
                 }
             })
             .collect()
+    }
+
+    /// Starts of these lanes in the table that forgets.
+    fn waiting(&self, lanes: &[Seated]) -> u64 {
+        let pairs = lanes.iter().filter(|it| it.lane.anchor.is_some());
+        let targets: Vec<u64> = pairs.filter_map(|it| self.anchors.target(it.bit)).collect();
+        if targets.is_empty() {
+            return 0;
+        }
+        self.object.waiting(&targets)
+    }
+
+    /// Looks up what of a session waits.
+    pub(super) fn count_waiting(&mut self, id: u64) {
+        let waiting = self.members.get(&id).map(|it| self.waiting(&it.lanes));
+        if let (Some(member), Some(waiting)) = (self.members.get_mut(&id), waiting) {
+            member.waiting = waiting;
+        }
     }
 
     /// Counters of the metrics of these lanes.

@@ -60,7 +60,16 @@ const HARDIRQ: &[Hook] = &[
     hook("latscope_hardirq_in", "irq_handler_entry"),
 ];
 
-const USER_FUNCTION: &[Hook] = &[EXIT];
+const NET_STACK_RECEIVE: &[Hook] = &[
+    EXIT,
+    hook("latscope_skb_read", "skb_copy_datagram_iovec"),
+    hook("latscope_skb_gone", "consume_skb"),
+    hook("latscope_skb_dropped", "kfree_skb"),
+    keeper("latscope_skb_in", "netif_receive_skb", "RECEIVED"),
+];
+
+/// Of those whose own programs are attached lane by lane.
+const BY_LANE: &[Hook] = &[EXIT];
 
 /// The programs of a metric, those of its end first: what begins before they are all there begins nothing.
 pub(super) fn of(metric: Metric) -> &'static [Hook] {
@@ -71,7 +80,8 @@ pub(super) fn of(metric: Metric) -> &'static [Hook] {
         Metric::BlockIoDevice | Metric::BlockIoQueue => BLOCK_IO,
         Metric::Softirq => SOFTIRQ,
         Metric::Hardirq => HARDIRQ,
-        Metric::UserFunction => USER_FUNCTION,
+        Metric::NetStackReceive => NET_STACK_RECEIVE,
+        Metric::UserFunction | Metric::KernelFunction | Metric::TracepointPair => BY_LANE,
         _ => &[],
     }
 }

@@ -3,6 +3,7 @@
 use latscope_events::config::CLAUSES;
 
 use super::{
+    anchor::Anchor,
     function::{self, Function},
     subject,
 };
@@ -49,6 +50,8 @@ pub(super) struct Lane {
     pub(super) tick_ns: Option<u64>,
     /// What is called.
     pub(super) function: Option<Function>,
+    /// What else its own programs are attached to.
+    pub(super) anchor: Option<Anchor>,
 }
 
 /// One clause, in the numbers that the programs look up; an empty list is no condition.
@@ -83,6 +86,7 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
     let mut lanes = Vec::new();
     for probe in &spec.probes {
         let function = function::of(probe)?;
+        let anchor = Anchor::of(probe)?;
         for row in metric::rows(probe.metrics).filter(|row| row.engine == EngineKind::Span) {
             let named = subject::of_probe(probe, &mut violations);
             let filters = accepted(
@@ -117,6 +121,7 @@ pub(super) fn of(spec: &CompiledSpec) -> Result<Vec<Lane>, Failure> {
             }
             let lane = Lane {
                 function: function.clone(),
+                anchor: anchor.clone(),
                 ..lane(spec, probe, row, filters, exclude)
             };
             join(&mut lanes, lane);
@@ -160,6 +165,7 @@ fn lane(
             _ => None,
         },
         function: None,
+        anchor: None,
     }
 }
 

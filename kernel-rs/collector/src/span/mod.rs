@@ -4,6 +4,7 @@
 //! turns all lanes into the tables of a generation; [`engine`] writes them into the bank that is not in use and flips.
 //! [`books`] adds the kernel's counters up, [`series`] its histograms, [`routes`] names what samples only number.
 
+mod anchor;
 mod attachment;
 mod books;
 mod capability;

@@ -1,5 +1,7 @@
 //! The eBPF object, loaded: programs and maps.
 
+mod anchored;
+
 use std::{
     collections::{HashMap as Map, hash_map::Entry},
     num::NonZeroU32,
@@ -12,7 +14,8 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, RingBuf},
     programs::{
-        BtfTracePoint, PerfEvent, ProgramError, ProgramInfo, UProbe,
+        BtfTracePoint, FEntry, PerfEvent, ProgramError, ProgramInfo, UProbe,
+        fentry::FEntryLink,
         perf_event::{PerfEventConfig, PerfEventLink, PerfEventScope, SamplePolicy, SoftwareEvent},
         tp_btf::BtfTracePointLink,
     },
@@ -25,6 +28,8 @@ use latscope_events::{
         counters::Counters,
         frames::{Frames, Goroutine},
         offsets::Offsets,
+        pair::{Pair, Point, Start, StartKey},
+        receive::Received,
         series::SeriesKey,
         thread::{Request, Thread},
     },
@@ -49,7 +54,7 @@ static SPAN: &[u8] = aya::include_bytes_aligned!(concat!(
 ));
 
 /// Linux capabilities that the engine cannot do without.
-const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_PERFMON"];
+pub(super) const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_PERFMON"];
 /// Kernel memory for histograms.
 const SERIES_BYTES: usize = 4 << 20;
 /// Fewest and most histograms.
@@ -63,8 +68,13 @@ impl Layout for FilterKey {}
 impl Layout for Frames {}
 impl Layout for Goroutine {}
 impl Layout for Offsets {}
+impl Layout for Pair {}
+impl Layout for Point {}
+impl Layout for Received {}
 impl Layout for Request {}
 impl Layout for SeriesKey {}
+impl Layout for Start {}
+impl Layout for StartKey {}
 impl Layout for Thread {}
 
 /// A program that is loaded, and where it is attached.
@@ -79,8 +89,15 @@ pub(super) struct Object {
     programs: Map<Hook, Loaded>,
     /// Programs on functions, which have as many places as there are lanes.
     functions: Map<&'static str, Duration>,
+    /// Programs on tracepoints and functions of the kernel, likewise.
+    anchored: Map<&'static str, Duration>,
+    points: HashMap<MapData, u64, Wire<Point>>,
+    pairs: Array<MapData, Wire<Pair>>,
+    starts: HashMap<MapData, Wire<StartKey>, Wire<Start>>,
     hits: PerCpuArray<MapData, u64>,
     timers: Vec<PerfEventLink>,
+    /// Of the reader of datagrams; none where the kernel takes no fentry.
+    datagrams: Option<FEntryLink>,
     control: Array<MapData, Wire<Control>>,
     config: Array<MapData, Wire<Config>>,
     filters: HashMap<MapData, Wire<FilterKey>, Wire<Accepting>>,
@@ -109,7 +126,12 @@ impl Object {
         Ok(Self {
             programs: Map::new(),
             functions: Map::new(),
+            anchored: Map::new(),
+            points: take(&mut ebpf, "POINTS")?,
+            pairs: take(&mut ebpf, "PAIRS")?,
+            starts: take(&mut ebpf, "STARTS")?,
             timers: Vec::new(),
+            datagrams: None,
             hits: take(&mut ebpf, "TARGET_HITS")?,
             control: take(&mut ebpf, "CONTROL")?,
             config: take(&mut ebpf, "CONFIG")?,
@@ -286,6 +308,30 @@ impl Object {
         Ok(true)
     }
 
+    /// Attaches to where datagrams are read, if the kernel lets it: from 6.18 on nothing else tells of most of them.
+    pub(super) fn watch_datagrams(&mut self) {
+        const NAME: &str = "latscope_datagram_read";
+        if self.datagrams.is_some() {
+            return;
+        }
+        let loaded = self.anchored.contains_key(NAME);
+        let (Ok(types), Ok(program)) = (kernel_types(), self.program_of::<FEntry>(NAME)) else {
+            return;
+        };
+        let begun = Instant::now();
+        let ready = loaded || program.load("skb_consume_udp", types).is_ok();
+        let link = ready.then(|| program.attach().and_then(|id| program.take_link(id)));
+        self.datagrams = link.and_then(Result::ok);
+        if ready && !loaded {
+            self.anchored.insert(NAME, begun.elapsed());
+        }
+    }
+
+    /// Lets go of it.
+    pub(super) fn leave_datagrams(&mut self) {
+        self.datagrams = None;
+    }
+
     /// Stops them.
     pub(super) fn stop_timers(&mut self) {
         self.timers.clear();
@@ -340,6 +386,7 @@ impl Object {
         })?;
         match table {
             "THREADS" => clear(HashMap::<_, u32, Wire<Thread>>::try_from(map)),
+            "RECEIVED" => clear(HashMap::<_, u64, Wire<Received>>::try_from(map)),
             _ => clear(HashMap::<_, u64, Wire<Request>>::try_from(map)),
         }
         .map_err(|error| failed(&error))

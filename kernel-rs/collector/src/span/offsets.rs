@@ -50,6 +50,7 @@ pub(super) fn find() -> Result<Offsets, Failure> {
                 .with_precondition("BTF", structure, text)
         })
     };
+    let preempt = preempt(btf);
     Ok(Offsets {
         task_pid: at("task_struct", "pid")?,
         task_tgid: at("task_struct", "tgid")?,
@@ -66,6 +67,12 @@ pub(super) fn find() -> Result<Offsets, Failure> {
         queue_disk: at("request_queue", "disk")?,
         disk_major: at("gendisk", "major")?,
         disk_first_minor: at("gendisk", "first_minor")?,
+        skb_head: at("sk_buff", "head")?,
+        skb_dev: at("sk_buff", "dev")?,
+        skb_iif: at("sk_buff", "skb_iif")?,
+        device_index: at("net_device", "ifindex")?,
+        device_net: at("net_device", "nd_net")?,
+        net_inode: at("net", "ns")? + at("ns_common", "inum")?,
         own_pid: std::process::id(),
         exit: [libc::SYS_exit as u32, libc::SYS_exit_group as u32],
         return_pops: if cfg!(target_arch = "x86_64") { 8 } else { 0 },
@@ -74,5 +81,31 @@ pub(super) fn find() -> Result<Offsets, Failure> {
         } else {
             0
         },
+        task_group_queue: preempt.map_or(0, |it| it.task_group_queue),
+        group_queue: preempt.map_or(0, |it| it.group_queue),
+        preempt_distance: preempt.map_or(0, |it| it.distance),
+        preempt_known: preempt.is_some().into(),
+    })
+}
+
+/// The way to a CPU's preempt count, which tells interrupts from tasks.
+#[derive(Clone, Copy)]
+struct Preempt {
+    task_group_queue: u32,
+    group_queue: u32,
+    distance: i32,
+}
+
+/// `None` where this kernel has it elsewhere, or its scheduler knows no groups.
+fn preempt(btf: &Btf) -> Option<Preempt> {
+    let count = btf.variable("__preempt_count").or_else(|| {
+        // From 6.2 to 6.14.
+        Some(btf.variable("pcpu_hot")? + btf.offset("pcpu_hot", "preempt_count")?)
+    })?;
+    Some(Preempt {
+        task_group_queue: btf.offset("task_struct", "se")?
+            + btf.offset("sched_entity", "cfs_rq")?,
+        group_queue: btf.offset("cfs_rq", "rq")?,
+        distance: i32::try_from(i64::from(count) - i64::from(btf.variable("runqueues")?)).ok()?,
     })
 }

@@ -1,6 +1,7 @@
 //! What a metric calls its subject: the programs know it by number, people by name.
 
 mod device;
+mod interface;
 mod irq;
 mod softirq;
 mod syscall;
@@ -77,7 +78,10 @@ fn numbers_of(metric: Metric, name: &str) -> Result<Vec<u64>, String> {
         Metric::BlockIoDevice | Metric::BlockIoQueue => device::number(name).map(|it| vec![it]),
         Metric::Softirq => softirq::number(name).map(|it| vec![it]),
         Metric::Hardirq => irq::numbers(name),
-        Metric::UserFunction => Ok(vec![function::number(name)]),
+        Metric::NetStackReceive => interface::number(name).map(|it| vec![it]),
+        Metric::UserFunction | Metric::KernelFunction | Metric::TracepointPair => {
+            Ok(vec![function::number(name)])
+        }
         _ => Err(format!("{} has no subjects", metric.as_str_name())),
     }
 }
@@ -89,7 +93,10 @@ pub(super) fn name(metric: Metric, number: u64) -> Cow<'static, str> {
         Metric::BlockIoDevice | Metric::BlockIoQueue => device::name(number),
         Metric::Softirq => softirq::name(number),
         Metric::Hardirq => irq::name(number),
-        Metric::UserFunction => function::name(number).into(),
+        Metric::NetStackReceive => interface::name(number),
+        Metric::UserFunction | Metric::KernelFunction | Metric::TracepointPair => {
+            function::name(number).into()
+        }
         _ => Cow::Borrowed(""),
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::proto::{
-    Collection, Direction, DnsProbe, GroupBy, IpProtocol, Limits, Metric, NetStackProbe, PortRange,
-    TcpProbe, probe::Kind,
+    Collection, Direction, DnsProbe, GroupBy, IpProtocol, Limits, Metric, PortRange, TcpProbe,
+    probe::Kind,
 };
 
 fn tcp() -> Probe {
@@ -203,36 +203,6 @@ fn a_clause_that_no_metric_of_a_probe_has_the_fields_for_is_refused() {
         ..spec_of(tcp())
     };
     assert!(check(&either).is_ok());
-}
-
-#[test]
-fn what_is_not_built_is_unimplemented_unless_something_is_wrong() {
-    let net_stack = Probe {
-        kind: Some(Kind::NetStack(NetStackProbe {})),
-        timeout: None,
-    };
-    let failure = check(&spec_of(net_stack.clone())).unwrap_err();
-    assert_eq!(failure.reason(), Reason::MetricUnimplemented);
-    assert_eq!(failure.violations()[0].field, "spec.probes[0].net_stack");
-    assert!(failure.message().contains("METRIC_NET_STACK_RECEIVE"));
-    let dns = Probe {
-        kind: Some(Kind::Dns(DnsProbe {
-            ports: vec![70_000],
-            udp_only: false,
-        })),
-        timeout: None,
-    };
-    let both = SessionSpec {
-        probes: vec![net_stack, dns],
-        ..SessionSpec::default()
-    };
-    assert_eq!(
-        wrong(&both),
-        [(
-            String::from("spec.probes[1].dns.ports[0]"),
-            String::from("70000 is not a port (at most 65535)")
-        )]
-    );
 }
 
 #[test]

@@ -54,6 +54,12 @@ pub mod count {
     pub const UNMATCHED_START: usize = 6;
     /// Ends before their start.
     pub const CLOCK_BACKWARDS: usize = 7;
+    /// Ends whose start is not known.
+    pub const UNMATCHED_END: usize = 8;
+    /// Starts that are kept in a table which forgets: what neither ended nor waits there was forgotten.
+    pub const BEGUN: usize = 9;
+    /// Those of these that have left it otherwise, whatever became of them.
+    pub const ENDED: usize = 10;
     /// How many there are.
-    pub const COUNTS: usize = 8;
+    pub const COUNTS: usize = 11;
 }

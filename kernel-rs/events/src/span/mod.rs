@@ -4,6 +4,8 @@ pub mod config;
 pub mod counters;
 pub mod frames;
 pub mod offsets;
+pub mod pair;
+pub mod receive;
 pub mod sample;
 pub mod series;
 pub mod thread;

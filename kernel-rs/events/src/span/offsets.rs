@@ -36,6 +36,18 @@ pub struct Offsets {
     pub disk_major: u32,
     /// `gendisk.first_minor`
     pub disk_first_minor: u32,
+    /// `sk_buff.head`
+    pub skb_head: u32,
+    /// `sk_buff.dev`
+    pub skb_dev: u32,
+    /// `sk_buff.skb_iif`
+    pub skb_iif: u32,
+    /// `net_device.ifindex`
+    pub device_index: u32,
+    /// `net_device.nd_net`
+    pub device_net: u32,
+    /// `net.ns.inum`
+    pub net_inode: u32,
     /// This process, in the host's pid namespace: it is not measured.
     pub own_pid: u32,
     /// The system calls that never return.
@@ -44,8 +56,16 @@ pub struct Offsets {
     pub return_pops: u32,
     /// `pt_regs.cs`, which tells system calls of the 32-bit kind; 0 = there are none.
     pub regs_cs: u32,
+    /// `task_struct.se.cfs_rq`
+    pub task_group_queue: u32,
+    /// `cfs_rq.rq`
+    pub group_queue: u32,
+    /// From a CPU's run queue to its preempt count, bytes.
+    pub preempt_distance: i32,
+    /// 1: the three above are known.
+    pub preempt_known: u32,
 }
-layout!(Offsets, 80);
+layout!(Offsets, 120);
 
 /// Set in the number of a system call of the 32-bit kind.
 pub const COMPAT: u32 = 1 << 16;

@@ -3,15 +3,14 @@
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_ktime_get_ns};
 use latscope_events::span::{
     frames::{FRAMES as MOST, Frames, target},
-    metric::METRICS,
+    metric::KERNEL_FUNCTION,
     sample::SpanSample,
-    thread::Thread,
 };
 
 use crate::{
     emit, lanes,
-    maps::{FRAMES, NEW_FRAMES, TARGET_HITS},
-    thread::{self, Missing},
+    maps::{FRAMES, KERNEL_FRAMES, NEW_FRAMES, TARGET_HITS},
+    who::{self, Who},
 };
 
 /// Which of a target's calls ends.
@@ -24,8 +23,8 @@ pub(crate) enum End {
 
 /// A call begins.
 #[inline(always)]
-pub(crate) fn begin(metric: u32, what: u64, stack: u64) {
-    begin_in(metric, what, stack, |thread| frames(thread.task.tid));
+pub(crate) fn begin(metric: u32, what: u64, stack: u64, in_task: bool) {
+    begin_in(metric, what, stack, in_task, |who| frames(metric, who.key));
 }
 
 /// A call begins of whoever's frames those are.
@@ -34,16 +33,17 @@ pub(crate) fn begin_in(
     metric: u32,
     what: u64,
     stack: u64,
-    frames: impl FnOnce(&Thread) -> Option<*mut Frames>,
+    in_task: bool,
+    frames: impl FnOnce(&Who) -> Option<*mut Frames>,
 ) {
     if let Some(hits) = TARGET_HITS.get_ptr_mut(target::bit(what)) {
         // SAFETY: this CPU's own value.
         unsafe { *hits += 1 };
     }
-    let Some((_, thread)) = wanting(metric, what) else {
+    let Some(who) = who::of(metric, what, in_task) else {
         return;
     };
-    let Some(frames) = frames(thread) else {
+    let Some(frames) = frames(&who) else {
         emit::no_slot(metric, lane_of(metric, what));
         return;
     };
@@ -80,10 +80,8 @@ pub(crate) fn begin_in(
 
 /// A call ends.
 #[inline(always)]
-pub(crate) fn end(metric: u32, what: u64, which: End) {
-    end_in(metric, what, which, |thread| {
-        FRAMES.get_ptr_mut(thread.task.tid)
-    });
+pub(crate) fn end(metric: u32, what: u64, which: End, in_task: bool) {
+    end_in(metric, what, which, in_task, |who| known(metric, who.key));
 }
 
 /// A call ends of whoever's frames those are.
@@ -92,14 +90,15 @@ pub(crate) fn end_in(
     metric: u32,
     what: u64,
     which: End,
-    frames: impl FnOnce(&Thread) -> Option<*mut Frames>,
+    in_task: bool,
+    frames: impl FnOnce(&Who) -> Option<*mut Frames>,
 ) {
     // SAFETY: the helper takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };
-    let Some((wanting, thread)) = wanting(metric, what) else {
+    let Some(who) = who::of(metric, what, in_task) else {
         return;
     };
-    let Some(frames) = frames(thread) else {
+    let Some(frames) = frames(&who) else {
         return;
     };
     // SAFETY: only whose they are writes them.
@@ -121,10 +120,10 @@ pub(crate) fn end_in(
     };
     frame.time = 0;
     emit::finish(&SpanSample {
-        lanes: wanting,
+        lanes: who.lanes,
         time_ns: now,
         latency_ns: now.wrapping_sub(began),
-        task: thread.task,
+        task: who.task,
         subject: target::subject(what),
         result: 0,
         metric,
@@ -134,7 +133,7 @@ pub(crate) fn end_in(
 /// A thread is gone, and with it whatever it was in.
 #[inline(always)]
 pub(crate) fn abandon(metric: u32, tid: u32) {
-    let Some(frames) = FRAMES.get_ptr_mut(tid) else {
+    let Some(frames) = known(metric, tid) else {
         return;
     };
     for at in 0..MOST {
@@ -144,43 +143,39 @@ pub(crate) fn abandon(metric: u32, tid: u32) {
             emit::no_end(metric, lane_of(metric, frame.target));
         }
     }
-    let _ = FRAMES.remove(tid);
-}
-
-/// The lanes that want a target of the current task, if any do.
-#[inline(always)]
-fn wanting(metric: u32, what: u64) -> Option<(u64, &'static mut Thread)> {
-    let (generation, config) = lanes::current()?;
-    let mine = lane_of(metric, what);
-    if mine == 0 {
-        return None;
-    }
-    let thread = match thread::of(thread::current(), generation) {
-        Ok(thread) => thread,
-        Err(Missing::Full) => {
-            emit::no_slot(metric, mine);
-            return None;
-        }
-        Err(Missing::Ignored) => return None,
+    let _ = if metric == KERNEL_FUNCTION {
+        KERNEL_FRAMES.remove(tid)
+    } else {
+        FRAMES.remove(tid)
     };
-    let subject = target::subject(what);
-    let all = lanes::wanting(config, generation, &thread.accepts, metric, subject) & mine;
-    (all != 0).then_some((all, thread))
 }
 
 /// The lane of a target, while it is there.
 #[inline(always)]
 fn lane_of(metric: u32, what: u64) -> u64 {
-    lanes::current().map_or(0, |(_, config)| {
-        config.wants[metric as usize & (METRICS - 1)] & 1 << target::bit(what)
-    })
+    lanes::current().map_or(0, |(_, config)| who::lane_of(config, metric, what))
+}
+
+/// What a thread is in: the kernel's functions are kept by themselves, for they are on another stack.
+#[inline(always)]
+fn known(metric: u32, thread: u32) -> Option<*mut Frames> {
+    if metric == KERNEL_FUNCTION {
+        KERNEL_FRAMES.get_ptr_mut(thread)
+    } else {
+        FRAMES.get_ptr_mut(thread)
+    }
 }
 
 #[inline(always)]
-fn frames(tid: u32) -> Option<*mut Frames> {
-    if let Some(known) = FRAMES.get_ptr_mut(tid) {
+fn frames(metric: u32, thread: u32) -> Option<*mut Frames> {
+    if let Some(known) = known(metric, thread) {
         return Some(known);
     }
-    let _ = FRAMES.insert(tid, NEW_FRAMES.get(0)?, u64::from(BPF_NOEXIST));
-    FRAMES.get_ptr_mut(tid)
+    let new = NEW_FRAMES.get(0)?;
+    let _ = if metric == KERNEL_FUNCTION {
+        KERNEL_FRAMES.insert(thread, new, u64::from(BPF_NOEXIST))
+    } else {
+        FRAMES.insert(thread, new, u64::from(BPF_NOEXIST))
+    };
+    known(metric, thread)
 }

@@ -78,18 +78,38 @@ pub(crate) extern "C" fn finish(sample: *const SpanSample) -> u32 {
 /// Counts a start that found no room, for every lane that wants the metric: who began it is not known.
 #[inline(always)]
 pub(crate) fn no_slot(metric: u32, lanes: u64) {
-    if let Some(counters) = COUNTERS.get_ptr_mut(metric & (METRICS as u32 - 1)) {
-        // SAFETY: as in `finish`.
-        refuse(unsafe { &mut *counters }, count::SLOTS_FULL, lanes);
-    }
+    tally(metric, count::SLOTS_FULL, lanes);
 }
 
 /// Counts a start whose end will not come.
 #[inline(always)]
 pub(crate) fn no_end(metric: u32, lanes: u64) {
+    tally(metric, count::UNMATCHED_START, lanes);
+}
+
+/// Counts an end whose start is not known.
+#[inline(always)]
+pub(crate) fn no_begin(metric: u32, lanes: u64) {
+    tally(metric, count::UNMATCHED_END, lanes);
+}
+
+/// Counts a start that a table keeps which forgets.
+#[inline(always)]
+pub(crate) fn begun(metric: u32, lanes: u64) {
+    tally(metric, count::BEGUN, lanes);
+}
+
+/// Counts that one of these left it.
+#[inline(always)]
+pub(crate) fn ended(metric: u32, lanes: u64) {
+    tally(metric, count::ENDED, lanes);
+}
+
+#[inline(always)]
+fn tally(metric: u32, what: usize, lanes: u64) {
     if let Some(counters) = COUNTERS.get_ptr_mut(metric & (METRICS as u32 - 1)) {
         // SAFETY: as in `finish`.
-        refuse(unsafe { &mut *counters }, count::UNMATCHED_START, lanes);
+        refuse(unsafe { &mut *counters }, what, lanes);
     }
 }
 

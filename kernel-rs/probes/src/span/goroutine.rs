@@ -27,7 +27,7 @@ const STACK_HI: u64 = 8;
 #[uprobe]
 pub(crate) fn latscope_go_call(ctx: ProbeContext) -> u32 {
     let (target, goroutine, depth) = place(&ctx);
-    call::begin_in(USER_FUNCTION, target, depth, |_| frames(goroutine));
+    call::begin_in(USER_FUNCTION, target, depth, true, |_| frames(goroutine));
     0
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn latscope_go_call(ctx: ProbeContext) -> u32 {
 #[uprobe]
 pub(crate) fn latscope_go_return(ctx: ProbeContext) -> u32 {
     let (target, goroutine, depth) = place(&ctx);
-    call::end_in(USER_FUNCTION, target, End::Frame(depth), |_| {
+    call::end_in(USER_FUNCTION, target, End::Frame(depth), true, |_| {
         GOROUTINES.get_ptr_mut(goroutine)
     });
     leave(goroutine);

@@ -26,10 +26,20 @@ static OFFSETS: Offsets = Offsets {
     queue_disk: 0,
     disk_major: 0,
     disk_first_minor: 0,
+    skb_head: 0,
+    skb_dev: 0,
+    skb_iif: 0,
+    device_index: 0,
+    device_net: 0,
+    net_inode: 0,
     own_pid: 0,
     exit: [0; 2],
     return_pops: 0,
     regs_cs: 0,
+    task_group_queue: 0,
+    group_queue: 0,
+    preempt_distance: 0,
+    preempt_known: 0,
 };
 
 /// An offset, or another of the constants beside them.

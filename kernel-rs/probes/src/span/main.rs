@@ -20,15 +20,19 @@ mod hardirq;
 mod histogram;
 mod interrupt;
 mod kernel;
+mod kernel_function;
 mod lanes;
 mod maps;
+mod net_stack;
 mod scheduler;
 mod softirq;
 mod syscall;
 mod thread;
+mod tracepoint_pair;
 mod user_function;
 #[path = "../wake.rs"]
 mod wake;
+mod who;
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]

@@ -1,7 +1,7 @@
 //! The maps of the span engine. Sizes are defaults; the user side may load others.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf},
     macros::btf_map,
 };
 use latscope_events::{
@@ -11,12 +11,14 @@ use latscope_events::{
         counters::Counters,
         frames::{Frames, Goroutine, target::TARGETS},
         metric::METRICS,
+        pair::{PAIRS as PAIRS_MAX, POINTS as POINTS_MAX, Pair, Point, Start, StartKey},
+        receive::Received,
         series::SeriesKey,
         thread::{Request, Thread},
     },
 };
 
-use crate::{hardirq::Handlers, softirq::VECTORS};
+use crate::{hardirq::Handlers, softirq::VECTORS, tracepoint_pair::Event};
 
 /// The generation of the lanes.
 #[btf_map]
@@ -90,6 +92,10 @@ pub(crate) static FRAMES: HashMap<u32, Frames, 4096> = HashMap::new();
 #[btf_map]
 pub(crate) static GOROUTINES: HashMap<Goroutine, Frames, 4096> = HashMap::new();
 
+/// Functions of the kernel that threads are in, by thread id; those that interrupts are in by CPU.
+#[btf_map]
+pub(crate) static KERNEL_FRAMES: HashMap<u32, Frames, 2048> = HashMap::new();
+
 /// A thread that is in none.
 #[btf_map]
 pub(crate) static NEW_FRAMES: Array<Frames, 1> = Array::new();
@@ -97,3 +103,23 @@ pub(crate) static NEW_FRAMES: Array<Frames, 1> = Array::new();
 /// When the timer of this CPU fired last.
 #[btf_map]
 pub(crate) static TICKS: PerCpuArray<u64, 1> = PerCpuArray::new();
+
+/// Tracepoints by the cookie that their program is attached with.
+#[btf_map]
+pub(crate) static POINTS: HashMap<u64, Point, POINTS_MAX> = HashMap::new();
+
+/// Pairs of tracepoints by lane.
+#[btf_map]
+pub(crate) static PAIRS: Array<Pair, PAIRS_MAX> = Array::new();
+
+/// The tracepoint that fires on this CPU.
+#[btf_map]
+pub(crate) static EVENT: PerCpuArray<Event, 1> = PerCpuArray::new();
+
+/// Pairs that have begun.
+#[btf_map]
+pub(crate) static STARTS: LruHashMap<StartKey, Start, 8192> = LruHashMap::new();
+
+/// Packets that devices have handed over, by the address of their data.
+#[btf_map]
+pub(crate) static RECEIVED: LruHashMap<u64, Received, 8192> = LruHashMap::new();

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn latscope_call(ctx: ProbeContext) -> u32 {
     // SAFETY: the program's own context, whose registers the verifier lets it read.
     let (target, stack) = unsafe { (bpf_get_attach_cookie(ctx.as_ptr()), (*ctx.regs).rsp) };
-    call::begin(USER_FUNCTION, target, stack);
+    call::begin(USER_FUNCTION, target, stack, true);
     0
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn latscope_return(ctx: RetProbeContext) -> u32 {
     // SAFETY: as above.
     let (target, stack) = unsafe { (bpf_get_attach_cookie(ctx.as_ptr()), (*ctx.regs).rsp) };
     let stack = stack.wrapping_sub(u64::from(offset!(return_pops)));
-    call::end(USER_FUNCTION, target, End::Frame(stack));
+    call::end(USER_FUNCTION, target, End::Frame(stack), true);
     0
 }
 
@@ -37,6 +37,6 @@ pub(crate) fn latscope_return(ctx: RetProbeContext) -> u32 {
 pub(crate) fn latscope_arrive(ctx: ProbeContext) -> u32 {
     // SAFETY: as above.
     let target = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
-    call::end(USER_FUNCTION, target, End::Latest);
+    call::end(USER_FUNCTION, target, End::Latest, true);
     0
 }

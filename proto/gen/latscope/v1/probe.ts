@@ -36,6 +36,7 @@ export enum Metric {
   BLOCK_IO_QUEUE = 18,
   SOFTIRQ = 19,
   HARDIRQ = 20,
+  /** NET_STACK_RECEIVE - handed up by its device -> copied to the reader of its socket */
   NET_STACK_RECEIVE = 21,
   KERNEL_FUNCTION = 22,
   USER_FUNCTION = 23,
@@ -380,6 +381,7 @@ export interface NetStackProbe {
 }
 
 export interface KernelFunctionProbe {
+  /** "function", or "module:function" */
   symbol: string;
 }
 

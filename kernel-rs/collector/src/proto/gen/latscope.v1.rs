@@ -273,6 +273,7 @@ pub struct SoftirqProbe {
 pub struct NetStackProbe {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KernelFunctionProbe {
+    /// "function", or "module:function"
     #[prost(string, tag = "1")]
     pub symbol: ::prost::alloc::string::String,
 }
@@ -421,6 +422,7 @@ pub enum Metric {
     BlockIoQueue = 18,
     Softirq = 19,
     Hardirq = 20,
+    /// handed up by its device -> copied to the reader of its socket
     NetStackReceive = 21,
     KernelFunction = 22,
     UserFunction = 23,

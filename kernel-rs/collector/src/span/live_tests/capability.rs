@@ -11,9 +11,18 @@ fn every_metric_of_the_engine_is_tried_and_says_by_which_hook() {
         .filter(|row| row.implemented && row.engine == metric::EngineKind::Span)
     {
         let it = found.iter().find(|it| it.metric() == row.metric).unwrap();
+        if row.metric == Metric::KernelFunction && !super::kernel_function::kprobes() {
+            assert!(
+                !it.supported && it.reason.contains("CONFIG_KPROBES"),
+                "{it:?}"
+            );
+            continue;
+        }
         assert!(it.supported, "{it:?}");
         let hook = match row.metric {
             Metric::UserFunction => "uprobe",
+            Metric::KernelFunction => "fentry",
+            Metric::TracepointPair => "tracepoint",
             Metric::CpuStall => "perf_event",
             _ => "tp_btf",
         };
