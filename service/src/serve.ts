@@ -8,8 +8,8 @@ import type { Config } from "./config/schema.js";
 import { toFailure } from "./failure/answer.js";
 import { announce, announceCommand } from "./log/announce.js";
 import { createLogger, type Logger } from "./log/logger.js";
-import { GrpcServer, type Listening } from "./server/grpc-server.js";
-import { nextSignal } from "./server/signals.js";
+import { GrpcServer, type Ready } from "./server/grpc-server.js";
+import { nextSignal, onHangUp } from "./server/signals.js";
 import { ListenError } from "./server/listen-error.js";
 
 /** No metric can be had on this host; the message says why, for a person. */
@@ -29,6 +29,7 @@ export async function serve(config: Config): Promise<number> {
     const server = new GrpcServer(config, collector, log, addon.peerUid, { audit });
     announceHost(usable(NodeCapabilities.decode(await collector.capabilities())));
     announceReady(await server.start(), log);
+    onHangUp(() => server.reload());
     const signal = await nextSignal();
     log.info({ signal }, `${signal}: draining`);
     await server.stop();
@@ -61,17 +62,22 @@ function announceHost({ kernelRelease, btf, jit, capabilities }: NodeCapabilitie
   );
 }
 
-function announceReady({ socket, group, tcp, exporters }: Listening, log: Logger): void {
-  announce(`listening on unix:${socket} (0660 root:${group.name})`);
-  for (const address of tcp) {
-    announce(`listening on ${address} (plaintext, --insecure)`);
+function announceReady({ socket, group, tcp, exporters }: Ready, log: Logger): void {
+  announce(`listening on unix:${socket} (${group === undefined ? "passed by systemd" : `0660 root:${group.name}`})`);
+  const plaintext: string[] = [];
+  for (const { address, by } of tcp) {
+    announce(
+      `listening on ${address} (${by.length === 0 ? "plaintext, --insecure" : `TLS; lets in by ${by.join(", ")}`})`,
+    );
+    if (by.length > 0) continue;
+    plaintext.push(address);
     log.warn({ address }, `${address} is plaintext: every local user is operator`);
   }
   for (const what of exporters) announce(what);
   const spec = `-d '{"spec":{"probes":[{"tcp":{}}]}}'`;
   announce("try");
   announceCommand(`grpcurl -plaintext -unix ${spec} ${socket} latscope.v1.SampleService/StreamSamples`);
-  for (const address of tcp)
+  for (const address of plaintext)
     announceCommand(`grpcurl -plaintext ${spec} ${address} latscope.v1.SampleService/StreamSamples`);
   announceCommand("npx latscope stream --tcp");
 }

@@ -1,10 +1,9 @@
 import { Command } from "commander";
-import { authCommand } from "./command/auth.js";
 import type { Program } from "./command/action.js";
 import { addCapabilities } from "./command/capabilities.js";
 import { addHistogram } from "./command/histogram.js";
 import { addReplay } from "./command/replay.js";
-import { serveCommand } from "./command/serve.js";
+import { serviceCommands } from "./command/service.js";
 import { addSessions } from "./command/sessions.js";
 import { addSnapshot } from "./command/snapshot.js";
 import { addStatus } from "./command/status.js";
@@ -34,9 +33,9 @@ export async function createProgram(argv: readonly string[], program: Program): 
   addSessions(latscope, program);
   addCapabilities(latscope, program);
   addStatus(latscope, program);
-  const named = argv[argv[0] === "help" ? 1 : 0];
-  for (const command of [await authCommand(named === "auth"), await serveCommand(named === "serve")]) {
-    latscope.addCommand(command.copyInheritedSettings(latscope));
+  for (const command of await serviceCommands(argv[argv[0] === "help" ? 1 : 0])) {
+    for (const each of [command, ...command.commands]) each.copyInheritedSettings(latscope);
+    latscope.addCommand(command);
   }
   return latscope;
 }

@@ -1,8 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { ConfigError } from "../config/error.js";
 import type { QuestionFlags } from "./policy/question.js";
+import { tokenCommand } from "./token-command.js";
 
-/** The command `auth`, with `auth check`: what the service would answer somebody, and why. It needs no service. */
+/**
+ * The command `auth`, with `auth check`: what the service would answer somebody, and why, and `auth token`. They need no service.
+ */
 export function authCommand(): Command {
   const check = new Command("check")
     .description("explain what somebody may do: exit code 0 = allowed, 1 = denied, 2 = wrong usage")
@@ -38,7 +41,7 @@ export function authCommand(): Command {
   check.action(async ({ json, ...flags }: QuestionFlags & { json?: true }) => {
     process.exitCode = await run(flags, json === true);
   });
-  return new Command("auth").description("who may do what").addCommand(check);
+  return new Command("auth").description("who may do what").addCommand(check).addCommand(tokenCommand());
 }
 
 async function run(flags: QuestionFlags, json: boolean): Promise<number> {

@@ -8,6 +8,7 @@ import {
 import { once } from "node:events";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { noAudit } from "../audit/audit.js";
+import { Failure } from "../failure/failure.js";
 import type { Logger } from "../log/logger.js";
 import { callerOf, type Caller } from "../rpc/caller.js";
 import { identity } from "../rpc/identity.js";
@@ -16,9 +17,15 @@ import { answerUnknownMethods } from "../server/unknown-method.js";
 import { summaryOf } from "../testing/status-details.js";
 import { unary } from "../testing/test-server.js";
 import { authenticating } from "./interceptor.js";
+import { OpenCalls } from "./open-calls.js";
+import { lasting } from "./credential.js";
 import { unixPrincipal } from "./principal.js";
 
-const known: Connection = { peer: "unix", principal: unixPrincipal(7) };
+const known: Connection = {
+  peer: "unix",
+  authenticate: () => lasting(unixPrincipal(7)),
+  authenticated: () => undefined,
+};
 let connection: Connection | undefined;
 let server: Server;
 let client: HealthClient;
@@ -30,9 +37,16 @@ beforeEach(async () => {
   callers = [];
   debug.mockClear();
   const log = { debug, warn: vi.fn(), error: vi.fn() } as unknown as Logger;
-  const admit = (): void => undefined;
   server = new Server({
-    interceptors: [authenticating({ connectionOf: () => connection, admit, log, audit: noAudit })],
+    interceptors: [
+      authenticating({
+        connectionOf: () => connection,
+        admit: () => undefined,
+        calls: new OpenCalls(),
+        log,
+        audit: noAudit,
+      }),
+    ],
   });
   answerUnknownMethods(server);
   const service: HealthServer = {
@@ -122,3 +136,15 @@ it.each([["check", () => failureOf(check())] as const, ...Object.entries(unknown
     expect(await recorded(1)).toEqual([expect.objectContaining(refused)]);
   },
 );
+
+it("ends a stream whose handler does not, a moment after its caller may no longer read", async () => {
+  const stream = client.watch({ service: "" });
+  const ended = once(stream.resume(), "error") as Promise<[ServiceError]>;
+  await vi.waitFor(() => {
+    expect(callers).toHaveLength(1);
+  });
+  callers[0]?.revoke(Failure.of("ACCESS_REVOKED", "no more"));
+  const [error] = await ended;
+  expect(summaryOf(error)).toMatchObject({ code: status.UNAUTHENTICATED, reason: "ACCESS_REVOKED" });
+  expect(await recorded(1)).toEqual([expect.objectContaining({ reason: "ACCESS_REVOKED", principal: "uid:7" })]);
+});

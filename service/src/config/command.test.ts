@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { serveCommand } from "./command.js";
-import { flagOf, optionNames, variableOf } from "./load.js";
+import { optionNames } from "./load.js";
+import { flagOf, variableOf } from "./name.js";
 
 describe("serveCommand", () => {
   it("explains every option and names its variable", () => {

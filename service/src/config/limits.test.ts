@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
-import { flagOf, optionNames } from "./load.js";
 import { auditOptions } from "../audit/options.js";
 import { exportOptions } from "../export/options.js";
 import { guardOptions } from "../guard/options.js";
 import { quotaOptions } from "../quota/limits.js";
-import type { OptionMeta } from "./option.js";
+import { optionNames } from "./load.js";
+import { flagOf } from "./name.js";
+import { metaOf } from "./option.js";
 import { options } from "./schema.js";
 
 const document = await readFile(new URL("../../../docs/limits.md", import.meta.url), "utf8");
@@ -14,7 +15,7 @@ const limits = optionNames.filter(
 );
 
 it.each(limits)("docs/limits.md has %s with its default", (name) => {
-  const { fallback } = options[name].meta() as unknown as OptionMeta;
+  const { fallback } = metaOf(options[name]);
   const row = document.split("\n").find((line) => line.startsWith("|") && line.includes(`\`${flagOf(name)}\``)) ?? "";
   expect(row).toContain(fallback ?? "not set");
 });
@@ -28,7 +29,7 @@ const operated = Object.keys({
 }) as (keyof typeof options)[];
 
 it.each(operated)("docs/operations.md has %s, with its default where there is one", (name) => {
-  const { fallback } = options[name].meta() as unknown as OptionMeta;
+  const { fallback } = metaOf(options[name]);
   const line = operations.split("\n").find((text) => text.includes(`\`${flagOf(name)}\``)) ?? "";
   expect(line).toContain(flagOf(name));
   expect(operations).toContain(fallback ?? "");

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { describe, expect, it } from "vitest";
-import { ConfigError, loadConfig, type RawConfig } from "./load.js";
+import { ConfigError } from "./error.js";
+import { loadConfig, type RawConfig } from "./load.js";
 
 function errorOf(flags: RawConfig, environment: NodeJS.ProcessEnv = {}): string {
   try {
@@ -16,8 +17,9 @@ describe("loadConfig", () => {
   it("has a default for everything", () => {
     expect(loadConfig({}, {})).toEqual({
       socket: "/run/latscope/latscope.sock",
-      listen: [],
-      insecure: false,
+      listeners: [],
+      maxConnections: 1000,
+      authenticationTimeout: 10_000,
       node: hostname(),
       nodeLabel: [],
       maxSessions: 64,
@@ -59,23 +61,24 @@ describe("loadConfig", () => {
     const config = loadConfig({ maxSessions: "8" }, environment);
     expect(config.drainTimeout).toBe(250);
     expect(config.maxSessions).toBe(8);
-    expect(config.insecure).toBe(true);
     expect(config.node).toBe(hostname());
-    expect(config.listen).toEqual([
-      { host: "127.0.0.1", port: 4317 },
-      { host: "::1", port: 4318 },
+    expect(config.listeners).toEqual([
+      { address: { host: "127.0.0.1", port: 4317 }, tls: undefined },
+      { address: { host: "::1", port: 4318 }, tls: undefined },
     ]);
   });
 
   it("takes localhost for loopback", () => {
-    expect(loadConfig({ listen: ["localhost:0"], insecure: "true" }, {}).listen).toEqual([
-      { host: "127.0.0.1", port: 0 },
+    expect(loadConfig({ listen: ["localhost:0"], insecure: "true" }, {}).listeners).toEqual([
+      { address: { host: "127.0.0.1", port: 0 }, tls: undefined },
     ]);
   });
 
   it("refuses plaintext TCP without --insecure and says what to do", () => {
     const message = errorOf({ listen: ["127.0.0.1:4317"] });
-    expect(message).toMatch(/^--listen: TCP without TLS needs --insecure/);
+    expect(message).toMatch(
+      /^--listen: TCP needs TLS: give it tls-cert and tls-key, and client-ca, token-file or jwks/,
+    );
     expect(message).toContain("ssh -L");
   });
 
@@ -83,10 +86,22 @@ describe("loadConfig", () => {
     "refuses --insecure on %s, which is not loopback",
     (address) => {
       expect(errorOf({ listen: [address], insecure: "true" })).toMatch(
-        /^--listen: --insecure is plaintext and works on loopback only/,
+        /^--listen: insecure is plaintext and works on loopback only/,
       );
     },
   );
+
+  it("takes no half of TLS, and nothing for TCP without a place to listen", () => {
+    const half = errorOf({ listen: ["10.0.0.1:1"], tlsKey: "/key", jwks: "/jwks" }, { LATSCOPE_JWT_ISSUER: "a" });
+    expect(half.split("\n")).toEqual([
+      "--tls-key: is of use with tls-cert only",
+      "--jwks: needs jwt-issuer and jwt-audience: else a token that somebody got for another service would do",
+    ]);
+    expect(errorOf({ tokenFile: "/tokens" }, { LATSCOPE_INSECURE: "yes" }).split("\n")).toEqual([
+      "LATSCOPE_INSECURE: is for TCP, and there is no listen that it would be for",
+      "--token-file: is for TCP, and there is no listen that it would be for",
+    ]);
+  });
 
   it.each(["127.0.0.1", "127.0.0.1:70000", ":1", "::1:1", "[127.0.0.1]:1", "127.0.0.1:x"])(
     "refuses the address %s",

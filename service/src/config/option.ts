@@ -1,6 +1,7 @@
-import type { z } from "zod";
+import { z } from "zod";
+import { duration } from "./duration.js";
 
-/** How an option shows in `--help`. */
+/** How an option shows in `--help` and in docs/configuration.md. */
 export interface OptionMeta {
   description: string;
   /** What follows the flag; a flag without one is a switch. */
@@ -9,7 +10,14 @@ export interface OptionMeta {
   fallback?: string;
 }
 
-/** An option that has no value, or one of its type's own, when nobody says otherwise. */
+/** One section of the options: the key gives the flag (`--drain-timeout`), the variable (`LATSCOPE_DRAIN_TIMEOUT`) and the key in the file. */
+export type OptionSection = Readonly<Record<string, z.ZodType>>;
+
+export const absolutePath = z.string().startsWith("/", { error: "the path must be absolute" });
+export const count = (most: number) => z.coerce.number().int().min(1).max(most);
+export const someTime = duration.refine((milliseconds) => milliseconds > 0, { error: "it must be longer than 0" });
+
+/** An option without a default, or with one that depends. */
 export function described<T extends z.ZodType>(type: T, meta: OptionMeta): T {
   return type.meta({ ...meta });
 }
@@ -21,4 +29,9 @@ export function withFallback<T extends z.ZodType>(
   meta: OptionMeta,
 ): z.ZodPrefault<T> {
   return type.prefault(fallback).meta({ ...meta, fallback });
+}
+
+/** How an option shows. */
+export function metaOf(option: z.ZodType): OptionMeta {
+  return option.meta() as unknown as OptionMeta;
 }

@@ -7,19 +7,16 @@ import { auditOptions } from "../audit/options.js";
 import { exportOptions } from "../export/options.js";
 import { guardOptions } from "../guard/options.js";
 import { quotaOptions } from "../quota/limits.js";
-import { isLoopback, listenAddress } from "./listen.js";
-import { described, withFallback } from "./option.js";
+import { listenAddress, type ListenAddress } from "./listen.js";
+import { listenerEntry, listenerOptions, resolveListener, type Listener } from "./listener.js";
+import { absolutePath, count, described, someTime, withFallback } from "./option.js";
 
 const nodeName = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, {
   error: "a node name has 1 to 63 letters, digits, dots, hyphens and underscores",
 });
-const absolutePath = z.string().startsWith("/", { error: "the path must be absolute" });
-const count = (most: number) => z.coerce.number().int().min(1).max(most);
 const rate = z.coerce.number().int().min(0).max(4_294_967_295);
-const someTime = duration.refine((milliseconds) => milliseconds > 0, { error: "it must be longer than 0" });
 
-/** Every option of the service. The key gives the flag (`--drain-timeout`) and the variable (`LATSCOPE_DRAIN_TIMEOUT`). */
-export const options = {
+const listening = {
   socket: withFallback(absolutePath, "/run/latscope/latscope.sock", {
     description: "the unix socket to listen on",
     value: "PATH",
@@ -32,9 +29,27 @@ export const options = {
     description: "also listen on TCP; may be given more than once",
     value: "HOST:PORT",
   }),
-  insecure: described(z.stringbool().default(false), {
-    description: "allow plaintext TCP, on loopback only: every local user becomes operator",
+  ...listenerOptions,
+};
+
+const connections = {
+  maxConnections: withFallback(count(100_000), "1000", {
+    description:
+      "how many connections each TCP listener takes at once; at most a quarter of them from callers not known yet",
+    value: "COUNT",
   }),
+  authenticationTimeout: withFallback(someTime, "10s", {
+    description: "how long a connection to a TLS listener may last before somebody has shown on it who it is",
+    value: "TIME",
+  }),
+  maxConnectionAge: described(someTime.optional(), {
+    description:
+      "after how long a client has to connect again, a tenth more or less; calls under way go on (default: never)",
+    value: "TIME",
+  }),
+};
+
+const node = {
   node: withFallback(nodeName, hostname(), {
     description: "this host's name, as in nodes/NAME",
     value: "NAME",
@@ -43,6 +58,9 @@ export const options = {
     description: "a label of this host, for selectors; may be given more than once",
     value: "KEY=VALUE",
   }),
+};
+
+const limits = {
   maxSessions: withFallback(count(10_000), "64", {
     description: "how many sessions may exist at once",
     value: "COUNT",
@@ -91,6 +109,9 @@ export const options = {
     description: "the highest cap a session may ask for; 0 = it may go without",
     value: "COUNT",
   }),
+};
+
+const measuring = {
   packetFlows: withFallback(z.coerce.number().int().min(1024).max(1_048_576), "16384", {
     description:
       "how many IPv4 flows the packet engine has room for, half as many of IPv6, and everything else in proportion: some 1 KB of kernel memory each",
@@ -101,10 +122,9 @@ export const options = {
       "whether the kernel counts what eBPF programs cost while a session is attached, which costs every run of the host's some 40 ns",
     value: "on|off",
   }),
-  ...quotaOptions,
-  ...guardOptions,
-  ...auditOptions,
-  ...exportOptions,
+};
+
+const running = {
   drainTimeout: withFallback(duration, "5s", {
     description: "how long streams get to end when the service stops",
     value: "TIME",
@@ -113,31 +133,81 @@ export const options = {
     description: "trace, debug, info, warn, error or silent",
     value: "LEVEL",
   }),
+};
+
+/** The options by what they are about, as docs/configuration.md shows them. */
+export const sections = {
+  Listening: listening,
+  Connections: connections,
+  "This host": node,
+  Limits: limits,
+  "Quotas of each principal": quotaOptions,
+  Measuring: measuring,
+  "What eBPF may cost the host": guardOptions,
+  Audit: auditOptions,
+  Exports: exportOptions,
+  Running: running,
 } as const;
 
-/** The service's configuration, from flags and environment alike. */
-export const configSchema = z.object(options).superRefine((config, context) => {
-  for (const [index, { host }] of config.listen.entries()) {
-    if (!config.insecure) {
+/** Every option of the service. The key gives the flag (`--drain-timeout`) and the variable (`LATSCOPE_DRAIN_TIMEOUT`). */
+export const options = {
+  ...listening,
+  ...connections,
+  ...node,
+  ...limits,
+  ...quotaOptions,
+  ...measuring,
+  ...guardOptions,
+  ...auditOptions,
+  ...exportOptions,
+  ...running,
+} as const;
+
+export type OptionName = keyof typeof options;
+
+const listenerNames = Object.keys(listenerOptions) as (keyof typeof listenerOptions)[];
+
+/** The service's configuration, from flags, environment and file alike; `listeners` stands in the file only. */
+export const configSchema = z
+  .strictObject({ ...options, listeners: z.array(listenerEntry).default([]) })
+  .transform((config, context) => {
+    const { listen, listeners: entries } = config;
+    const listeners: Listener[] = [];
+    const resolve = (
+      address: ListenAddress,
+      raw: Parameters<typeof resolveListener>[1],
+      at: PropertyKey[],
+      index: number,
+    ): void => {
+      const resolved = resolveListener(address, raw);
+      if (!Array.isArray(resolved)) {
+        listeners.push(resolved);
+        return;
+      }
+      for (const { option, message } of resolved) {
+        const path = at.length === 0 && option === "listen" ? [option, index] : [...at, option];
+        context.addIssue({ code: "custom", path, message });
+      }
+    };
+    for (const [index, address] of listen.entries()) resolve(address, config, [], index);
+    for (const [index, entry] of entries.entries()) resolve(entry.listen, entry, ["listeners", index], 0);
+    for (const name of listenerNames) {
+      const given = config[name];
+      if (listen.length > 0 || given === undefined || given === false || Array.isArray(given)) continue;
       context.addIssue({
         code: "custom",
-        path: ["listen", index],
-        message:
-          "TCP without TLS needs --insecure, and then works on loopback only; from another machine use the unix socket through ssh: " +
-          `ssh -L 4317:${config.socket} HOST`,
-      });
-    } else if (!isLoopback(host)) {
-      context.addIssue({
-        code: "custom",
-        path: ["listen", index],
-        message:
-          `--insecure is plaintext and works on loopback only, and "${host}" is not loopback; listen on 127.0.0.1 and reach it ` +
-          `from another machine through ssh: ssh -L 4317:127.0.0.1:PORT HOST`,
+        path: [name],
+        message: "is for TCP, and there is no listen that it would be for",
       });
     }
-  }
-});
+    return { ...without(config, ["listen", ...listenerNames]), listeners };
+  });
+
+function without<T extends object, Name extends keyof T>(object: T, names: readonly Name[]): Omit<T, Name> {
+  const rest = { ...object };
+  for (const name of names) Reflect.deleteProperty(rest, name);
+  return rest;
+}
 
 /** The configuration, checked, with defaults. */
 export type Config = z.infer<typeof configSchema>;
-export type OptionName = keyof typeof options;

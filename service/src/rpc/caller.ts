@@ -1,5 +1,7 @@
 import type { Metadata } from "@grpc/grpc-js";
+import type { Credential } from "../auth/credential.js";
 import type { Principal } from "../auth/principal.js";
+import type { Failure } from "../failure/failure.js";
 
 /** Who makes a call, and what becomes of it. */
 export interface Caller {
@@ -11,6 +13,12 @@ export interface Caller {
   /** `/latscope.v1.SessionService/CreateSession` */
   readonly method: string;
   readonly record: CallRecord;
+  /** What it proved with who it is. */
+  readonly credential: Credential;
+  /** Aborted, with the Failure to end the call with, once the caller may no longer make it. */
+  readonly revoked: AbortSignal;
+  /** Ends the call, if it is a stream. */
+  revoke(why: Failure): void;
 }
 
 /** What is known of a call when it has ended; whoever finds something out writes it down here. */

@@ -20,6 +20,7 @@ export function serverStreaming<Request, Response>(
         context.streams.enter();
         try {
           await handler(requestOf(call.request), outgoing, caller);
+          caller.revoked.throwIfAborted();
         } finally {
           context.streams.leave();
         }

@@ -12,8 +12,12 @@ export interface WatchSteps {
   subscribe: (listener: () => void) => () => void;
 }
 
-/** What there is, a bookmark, then changes as they happen and a bookmark now and then, until the client leaves. @throws Failure DRAINING */
-export async function watch(gone: AbortSignal, draining: AbortSignal, steps: WatchSteps): Promise<void> {
+/** What there is, a bookmark, then changes as they happen and a bookmark now and then, until the client leaves. @throws Failure DRAINING, or why the caller may no longer watch */
+export async function watch(
+  gone: AbortSignal,
+  { draining, revoked }: { draining: AbortSignal; revoked: AbortSignal },
+  steps: WatchSteps,
+): Promise<void> {
   const wake = new Latch();
   const open = (): void => {
     wake.open();
@@ -25,9 +29,11 @@ export async function watch(gone: AbortSignal, draining: AbortSignal, steps: Wat
   }, bookmarkIntervalMs).unref();
   gone.addEventListener("abort", open);
   draining.addEventListener("abort", open);
+  revoked.addEventListener("abort", open);
   const unsubscribe = steps.subscribe(open);
   try {
     for (;;) {
+      revoked.throwIfAborted();
       if (draining.aborted) throw drainingFailure();
       if (!(await steps.changes())) return;
       if (bookmarkDue && !(await steps.bookmark())) return;

@@ -5,19 +5,23 @@ import type { Outgoing } from "../rpc/outgoing.js";
 
 /**
  * Pulls messages out of a reader and sends them on, as bytes, as fast as the client takes them and its quota lets it. When the
- * service drains, the reader ends with a word about it; when the client is gone, at once.
+ * service drains, or the caller may no longer read, the reader ends with a word about it; when the client is gone, at once.
  *
  * @returns whether the stream came to its End message
  */
 export async function pump(
   reader: ReaderHandle,
   outgoing: Outgoing<Buffer>,
-  draining: AbortSignal,
+  { draining, revoked }: { draining: AbortSignal; revoked: AbortSignal },
   meter: Meter,
 ): Promise<boolean> {
   const drain = (): void => {
     meter.cut();
     reader.end(EndReason.DRAINING);
+  };
+  const revoke = (): void => {
+    meter.cut();
+    reader.end(EndReason.ACCESS_REVOKED);
   };
   const leave = (): void => {
     meter.cut();
@@ -25,7 +29,9 @@ export async function pump(
   };
   outgoing.signal.addEventListener("abort", leave);
   draining.addEventListener("abort", drain);
+  revoked.addEventListener("abort", revoke);
   try {
+    if (revoked.aborted) revoke();
     if (draining.aborted) drain();
     for (;;) {
       const message = await reader.next();
@@ -36,6 +42,7 @@ export async function pump(
     }
   } finally {
     draining.removeEventListener("abort", drain);
+    revoked.removeEventListener("abort", revoke);
     outgoing.signal.removeEventListener("abort", leave);
     reader.close();
   }

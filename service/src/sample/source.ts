@@ -41,7 +41,8 @@ export async function follow(
   });
   sessions.enter(record);
   try {
-    return await pump(reader, outgoing, draining, new Meter(quotas.of(caller), reader));
+    const ends = { draining, revoked: caller.revoked };
+    return await pump(reader, outgoing, ends, new Meter(quotas.of(caller), reader));
   } finally {
     sessions.leave(record);
     unsubscribe();

@@ -94,7 +94,8 @@ describe("the server", () => {
   const check = (service: string) => unary<HealthCheckResponse>((done) => server.health.check({ service }, done));
 
   it("listens on TCP with the port that it got", () => {
-    expect(server.listening.tcp).toEqual([expect.stringMatching(/^127\.0\.0\.1:[1-9]\d*$/)]);
+    const address = expect.stringMatching(/^127\.0\.0\.1:[1-9]\d*$/) as unknown;
+    expect(server.listening.tcp).toEqual([{ address, by: [] }]);
   });
 
   it("tells the health of each service", async () => {
@@ -160,7 +161,7 @@ describe("the server", () => {
       return session?.owner;
     };
     expect(await owner(server.sessions)).toBe("uid:1000");
-    const tcp = new SessionServiceClient(server.listening.tcp[0] ?? "", credentials.createInsecure());
+    const tcp = new SessionServiceClient(server.listening.tcp[0]?.address ?? "", credentials.createInsecure());
     expect(await owner(tcp)).toBe("");
     tcp.close();
   });

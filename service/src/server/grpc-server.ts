@@ -1,10 +1,9 @@
 import { Server } from "@grpc/grpc-js";
 import { setMaxListeners } from "node:events";
-import type { Server as NetServer } from "node:net";
 import type { Collector } from "../addon/types.js";
 import { noAudit, type Audit } from "../audit/audit.js";
 import { authenticating } from "../auth/interceptor.js";
-import { formatAddress } from "../config/listen.js";
+import { OpenCalls } from "../auth/open-calls.js";
 import type { Config } from "../config/schema.js";
 import { startExporters, type Exporter } from "../export/start.js";
 import { Guard } from "../guard/guard.js";
@@ -17,18 +16,13 @@ import { Quotas } from "../quota/quotas.js";
 import { StreamCount } from "../rpc/context.js";
 import { Sessions } from "../session/sessions.js";
 import { Connections } from "./connections.js";
+import { Listeners, type Listening } from "./listeners.js";
 import { serverOptions } from "./options.js";
 import { addServices, serviceNames } from "./services.js";
-import { listenTcp } from "./tcp.js";
 import { answerUnknownMethods } from "./unknown-method.js";
-import { listenUnix, socketGroup, type SocketGroup } from "./unix-socket.js";
 
-/** Where a running server can be reached. */
-export interface Listening {
-  socket: string;
-  group: SocketGroup;
-  /** `HOST:PORT` each, with the ports they got. */
-  tcp: string[];
+/** What a running server does. */
+export interface Ready extends Listening {
   /** What each exporter does. */
   exporters: string[];
 }
@@ -37,7 +31,9 @@ export interface Listening {
 export class GrpcServer {
   readonly #server: Server;
   readonly #connections: Connections;
-  readonly #listeners: NetServer[] = [];
+  readonly #listeners: Listeners;
+  /** The calls that are under way. */
+  readonly calls = new OpenCalls();
   readonly #health = new Health(serviceNames);
   readonly #draining = new AbortController();
   readonly #config: Config;
@@ -64,10 +60,17 @@ export class GrpcServer {
     const admit = (caller: Caller): void => {
       policies.admit(caller);
     };
-    const door = authenticating({ connectionOf: (call) => this.#connections.of(call), admit, log, audit });
-    this.#server = new Server({ ...serverOptions, interceptors: [door] });
+    const door = authenticating({
+      connectionOf: (call) => this.#connections.of(call),
+      admit,
+      calls: this.calls,
+      log,
+      audit,
+    });
+    this.#server = new Server({ ...serverOptions(config), interceptors: [door] });
     answerUnknownMethods(this.#server);
     this.#connections = new Connections(this.#server, peerUid);
+    this.#listeners = new Listeners({ config, connections: this.#connections, calls: this.calls, log });
     this.#config = config;
     this.#collector = collector;
     this.#policies = policies;
@@ -98,8 +101,8 @@ export class GrpcServer {
   }
 
   /** @throws ListenError when an address cannot be had; then nothing is left listening */
-  async start(): Promise<Listening> {
-    const { socket, socketGroup: groupName, listen, node, nodeLabel, maxStreams } = this.#config;
+  async start(): Promise<Ready> {
+    const { node, nodeLabel, maxStreams } = this.#config;
     const parts = {
       collector: this.#collector,
       sessions: this.#sessions,
@@ -118,20 +121,18 @@ export class GrpcServer {
     await addServices(this.#server, parts);
     this.#guard.watch(this.#sessions);
     try {
-      const group = await socketGroup(groupName);
-      this.#listeners.push(await listenUnix(socket, group, this.#connections.acceptLocal));
-      const tcp: string[] = [];
-      for (const asked of listen) {
-        const { server, address } = await listenTcp(asked, this.#connections.acceptInsecure);
-        this.#listeners.push(server);
-        tcp.push(formatAddress(address));
-      }
+      const listening = await this.#listeners.open();
       this.#exporters.push(...(await startExporters(this.#config, parts)));
-      return { socket, group, tcp, exporters: this.#exporters.map(({ announcement }) => announcement) };
+      return { ...listening, exporters: this.#exporters.map(({ announcement }) => announcement) };
     } catch (error) {
       this.#close();
       throw error;
     }
+  }
+
+  /** Reads certificates, authorities, tokens and keys again. */
+  async reload(): Promise<void> {
+    await this.#listeners.reload();
   }
 
   /** Takes no new work, lets streams say why they end, and closes: at the latest when the drain timeout is over. Idempotent. */
@@ -150,7 +151,7 @@ export class GrpcServer {
         this.#log.warn(`some clients did not let go within ${timeoutMs} ms; closing their connections`);
         resolve();
       }, timeoutMs);
-      this.#stopListening();
+      this.#listeners.stop();
       // From Node 24 on grpc-js takes a connection that has been told to close for one that is closed: hence the wait for ours.
       this.#server.tryShutdown(() => {
         void this.#connections.closed().then(() => {
@@ -162,15 +163,10 @@ export class GrpcServer {
   }
 
   #close(): void {
-    this.#stopListening();
+    this.#listeners.stop();
     this.#server.forceShutdown();
     this.#connections.destroyAll();
     this.#guard.close();
     this.#sessions.close();
-  }
-
-  /** Also removes the unix socket's file. */
-  #stopListening(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close();
   }
 }

@@ -10,3 +10,8 @@ export function nextSignal(): Promise<NodeJS.Signals> {
     for (const name of signals) process.on(name, first);
   });
 }
+
+/** Does this at each SIGHUP: the files that the service works with are to be read again. */
+export function onHangUp(action: () => Promise<void>): void {
+  process.on("SIGHUP", () => void action());
+}

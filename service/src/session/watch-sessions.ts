@@ -32,31 +32,37 @@ export function watchSessions({ sessions: { feed }, policies, draining }: Sessio
       return sent.delete(name) || (seen && resumed) ? { $case: "deleted", value: name } : undefined;
     };
 
-    await watch(outgoing.signal, draining, {
-      changes: async () => {
-        const now = policies.authorityOf(caller);
-        if (now.fingerprint !== authority.fingerprint) {
-          // Other sessions may be seen now: all are told anew, and those that no longer may as gone.
-          authority = now;
-          version = 0;
-          resumed = false;
-        }
-        for (const change of feed.since(version)) {
-          const event = eventFor(change);
-          if (event !== undefined && !(await outgoing.write({ event }))) return false;
-          version = change.version;
-        }
-        return true;
+    await watch(
+      outgoing.signal,
+      { draining, revoked: caller.revoked },
+      {
+        changes: async () => {
+          const now = policies.authorityOf(caller);
+          if (now.fingerprint !== authority.fingerprint) {
+            // Other sessions may be seen now: all are told anew, and those that no longer may as gone.
+            authority = now;
+            version = 0;
+            resumed = false;
+          }
+          for (const change of feed.since(version)) {
+            const event = eventFor(change);
+            if (event !== undefined && !(await outgoing.write({ event }))) return false;
+            version = change.version;
+          }
+          return true;
+        },
+        bookmark: () => {
+          return outgoing.write({
+            event: { $case: "bookmark", value: { resumeToken: feed.tokenAt(version, seer()) } },
+          });
+        },
+        subscribe: (listener) => {
+          const unsubscribe = [feed.subscribe(listener), policies.subscribe(listener)];
+          return () => {
+            for (const one of unsubscribe) one();
+          };
+        },
       },
-      bookmark: () => {
-        return outgoing.write({ event: { $case: "bookmark", value: { resumeToken: feed.tokenAt(version, seer()) } } });
-      },
-      subscribe: (listener) => {
-        const unsubscribe = [feed.subscribe(listener), policies.subscribe(listener)];
-        return () => {
-          for (const one of unsubscribe) one();
-        };
-      },
-    });
+    );
   };
 }

@@ -6,7 +6,8 @@ import type { Role } from "./role.js";
 import { maySee, refuseChange } from "./session.js";
 import { everything, type Targets } from "./targets.js";
 
-const of = (role: Role, targets: Targets = everything) => authority({ role, rule: "r", targets, redaction: undefined, quota: undefined });
+const of = (role: Role, targets: Targets = everything) =>
+  authority({ role, rule: "r", targets, redaction: undefined, quota: undefined });
 
 it.each<[Role, string, string | undefined]>([
   ["operator", "uid:1", undefined],
