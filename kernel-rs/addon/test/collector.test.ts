@@ -68,7 +68,12 @@ it("closes twice and says so afterwards", async () => {
   const spec = Buffer.from(
     SessionSpec.encode(SessionSpec.fromPartial({ probes: [{ kind: { $case: "tcp", value: {} } }] })).finish(),
   );
-  const late = [collector.capabilities(), collector.status(), collector.verify(spec, scope), collector.start("s", spec, scope)];
+  const late = [
+    collector.capabilities(),
+    collector.status(),
+    collector.verify(spec, scope),
+    collector.start("s", spec, scope),
+  ];
   for (const promise of late) expect((await failure(promise)).code).toBe("CLOSED");
   expect((await failure(collector.verify(empty, scope))).code).toBe("FIELD_REQUIRED");
 });

@@ -61,7 +61,9 @@ describe.skipIf(!root)("a session (CAP_BPF, CAP_NET_ADMIN)", () => {
 
   it("updates what may change and refuses the rest", async () => {
     const filters = [{ cidrs: ["127.0.0.1"] }];
-    expect(SessionSpec.decode(await session.update(spec({ filters }), scope)).filters[0]?.cidrs).toEqual(["127.0.0.1/32"]);
+    expect(SessionSpec.decode(await session.update(spec({ filters }), scope)).filters[0]?.cidrs).toEqual([
+      "127.0.0.1/32",
+    ]);
     await expect(session.update(spec({ interfaces: [] }), scope)).rejects.toMatchObject({ code: "FIELD_INVALID" });
     expect(SessionSpec.decode(session.effectiveSpec()).filters).toHaveLength(1);
   });

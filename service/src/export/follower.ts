@@ -82,7 +82,11 @@ export class Follower {
       maxGroups: everyGroup,
     });
     const bytes = Buffer.from(StreamHistogramsRequest.encode(request).finish());
-    const reader = record.handle.histogramReader(bytes, { node: exported.node, session: record.name });
+    const reader = record.handle.histogramReader(bytes, {
+      node: exported.node,
+      session: record.name,
+      scope: { principal: "" },
+    });
     this.#readers.add(reader);
     try {
       let groups: HistogramBatch["groups"] = [];

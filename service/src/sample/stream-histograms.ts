@@ -48,6 +48,11 @@ async function streamOwn(
   }
 }
 
-function openReader(context: SampleContext, caller: Caller, record: SessionRecord, bytes: Buffer): HistogramReaderHandle {
+function openReader(
+  context: SampleContext,
+  caller: Caller,
+  record: SessionRecord,
+  bytes: Buffer,
+): HistogramReaderHandle {
   return readable(record).histogramReader(bytes, headerFor(context, caller, record));
 }

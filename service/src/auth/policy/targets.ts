@@ -87,10 +87,7 @@ function hiddenMetrics(spec: SessionSpec, targets: Targets): Set<Metric> {
 }
 
 /** What every latency of a class must be of. */
-function conditionOf(
-  targets: Targets,
-  of: MetricClass,
-): Partial<Pick<Filter, "cidrs" | "cgroupPaths" | "interfaces">> {
+function conditionOf(targets: Targets, of: MetricClass): Partial<Pick<Filter, "cidrs" | "cgroupPaths" | "interfaces">> {
   const listed = (granted: Granted<string>): string[] => (granted === "all" ? [] : [...granted]);
   const cidrs = listed(targets.cidrs);
   const cgroupPaths = listed(targets.cgroups);
