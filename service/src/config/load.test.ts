@@ -134,6 +134,16 @@ describe("loadConfig", () => {
     [{ packetFlows: "1048577" }, "--packet-flows: "],
     [{ packetFlows: "2048.5" }, "--packet-flows: "],
     [{ packetFlows: "many" }, "--packet-flows: "],
+    [{ packetFlows: "65537" }, "--packet-flows: 65537 flows take 64.0009765625 MiB of kernel memory, more than"],
+    [
+      { overheadMemory: "8MiB" },
+      "--packet-flows: 16384 flows take 16 MiB of kernel memory, more than --overhead-memory",
+    ],
+    [{ overheadCpu: "0%" }, '--overhead-cpu: "0%" is not a share'],
+    [{ overheadCpu: "101%" }, '--overhead-cpu: "101%" is not a share'],
+    [{ quotaBytesPerSecond: "1KiB" }, "--quota-bytes-per-second: it must be at least 16KiB"],
+    [{ audit: "somewhere" }, "--audit: it must be journal, stdout, off or an absolute path"],
+    [{ otlpEndpoint: "grpc://a:1" }, '--otlp-endpoint: "grpc://a:1" is not http://HOST:PORT'],
   ])("refuses %j", (flags, message) => {
     expect(errorOf(flags)).toContain(message);
   });

@@ -5,7 +5,7 @@ import { duration } from "./duration.js";
 import { label } from "./label.js";
 import { auditOptions } from "../audit/options.js";
 import { exportOptions } from "../export/options.js";
-import { guardOptions } from "../guard/options.js";
+import { guardOptions, memoryIssue } from "../guard/options.js";
 import { quotaOptions } from "../quota/limits.js";
 import { listenAddress, type ListenAddress } from "./listen.js";
 import { listenerEntry, listenerOptions, resolveListener, type Listener } from "./listener.js";
@@ -189,6 +189,8 @@ export const configSchema = z
         context.addIssue({ code: "custom", path, message });
       }
     };
+    const tooMany = memoryIssue(config.packetFlows, config.overheadMemory);
+    if (tooMany !== undefined) context.addIssue({ code: "custom", path: ["packetFlows"], message: tooMany });
     for (const [index, address] of listen.entries()) resolve(address, config, [], index);
     for (const [index, entry] of entries.entries()) resolve(entry.listen, entry, ["listeners", index], 0);
     for (const name of listenerNames) {

@@ -19,7 +19,8 @@ export interface GuardOptions {
   processors?: number;
 }
 
-const readingsInWindow = 5;
+// Each costs a reading of all that the process holds open.
+const readingsInWindow = 2;
 // Whoever was stopped would come back at once.
 const refusedWindows = 3;
 
@@ -107,10 +108,13 @@ export class Guard {
     }
     const { bpfTime, kernelMemoryBytes } = HostStatus.decode(await this.#options.collector.status());
     const now = this.#now();
-    this.#window.add(now, (bpfTime?.seconds ?? 0n) * 1_000_000_000n + BigInt(bpfTime?.nanos ?? 0));
-    this.#share = this.#window.share();
+    const runNs = (bpfTime?.seconds ?? 0n) * 1_000_000_000n + BigInt(bpfTime?.nanos ?? 0);
+    this.#window.add(now, runNs);
+    // Where the kernel does not count, nothing is known.
+    const cpuShare = runNs === 0n ? undefined : this.#window.share();
+    this.#share = cpuShare ?? this.#share;
     const load = {
-      cpuShare: this.#share,
+      cpuShare,
       memory: Number(kernelMemoryBytes),
       thinned: this.#level,
       windowsSinceStep: (now - this.#steppedAt) / this.#options.windowMs,
@@ -134,6 +138,11 @@ export class Guard {
         break;
       case undefined:
         break;
+    }
+    // What was before a step says nothing of what it brought.
+    if (this.#steppedAt === now) {
+      this.#window.clear();
+      this.#window.add(now, runNs);
     }
     await this.#thin(running, why);
   }

@@ -30,3 +30,13 @@ export const guardOptions = {
     { description: "how long the overhead is looked at before something follows from it", value: "TIME" },
   ),
 };
+
+// What a flow takes with everything that grows with it, at least.
+const bytesPerFlow = 1024;
+
+/** What is wrong with tables that the guard would stop every session for; undefined = nothing. */
+export function memoryIssue(packetFlows: number, overheadMemory: number): string | undefined {
+  const least = packetFlows * bytesPerFlow;
+  if (least <= overheadMemory) return undefined;
+  return `${packetFlows} flows take ${least / 2 ** 20} MiB of kernel memory, more than --overhead-memory grants`;
+}

@@ -86,7 +86,7 @@ describe("a service whose programs cost more than is granted", () => {
   test("stops the youngest for the kernel memory that it takes", async () => {
     const network = await direct(scope);
     const { client } = await Service.start(scope, network.client, {
-      flags: ["--packet-flows", "1024", "--overhead-memory", "256KiB", "--overhead-window", "200ms"],
+      flags: ["--packet-flows", "1024", "--overhead-memory", "2MiB", "--overhead-window", "200ms"],
     });
     const stream = await client.watch(SPEC);
     const { event } = await stream.until("sessionChange");
