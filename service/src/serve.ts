@@ -2,6 +2,7 @@ import { NodeCapabilities } from "@latscope/proto";
 import { AddonError, loadAddon } from "./addon/open.js";
 import type { Collector } from "./addon/types.js";
 import type { Audit } from "./audit/audit.js";
+import { openPolicies, type OpenPolicies } from "./auth/policy/open.js";
 import { openAudit } from "./audit/open.js";
 import { boundsOf } from "./config/bounds.js";
 import type { Config } from "./config/schema.js";
@@ -17,19 +18,24 @@ class NothingToMeasureError extends Error {
   override readonly name = "NothingToMeasureError";
 }
 
-/** Runs the service until SIGTERM or SIGINT. @returns the exit code: 0 after a signal, 1 when it could not start */
+/** Runs the service until SIGTERM or SIGINT. @returns the exit code: 0 after a signal, 1 when it could not start @throws ConfigError for a policy that cannot be used */
 export async function serve(config: Config): Promise<number> {
   const log = await createLogger(config.logLevel);
   let collector: Collector | undefined;
   let audit: Audit | undefined;
+  let open: OpenPolicies | undefined;
   try {
     const addon = await loadAddon();
     collector = addon.Collector.open({ node: `nodes/${config.node}`, ...boundsOf(config) });
     audit = await openAudit(config, log, addon.sendToJournal);
-    const server = new GrpcServer(config, collector, log, addon.peerUid, { audit });
+    open = await openPolicies(config.policy, log);
+    const { policies, reload } = open;
+    const server = new GrpcServer(config, collector, log, addon.peerUid, { audit, policies });
     announceHost(usable(NodeCapabilities.decode(await collector.capabilities())));
     announceReady(await server.start(), log);
-    onHangUp(() => server.reload());
+    onHangUp(async () => {
+      await Promise.all([server.reload(), reload()]);
+    });
     const signal = await nextSignal();
     log.info({ signal }, `${signal}: draining`);
     await server.stop();
@@ -42,6 +48,7 @@ export async function serve(config: Config): Promise<number> {
     process.stderr.write(`latscope: ${expected.message}\n`);
     return 1;
   } finally {
+    open?.close();
     collector?.close();
     await audit?.close();
   }

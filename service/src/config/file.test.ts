@@ -91,14 +91,14 @@ listeners:
 
   it("is told of a name that is not one, and of the nearest that is", async () => {
     const text = `drian-timeout: 5s
-colour: red
+favourite-colour: red
 listeners:
   - listen: 127.0.0.1:1
     insecuer: true
 `;
     expect(await complaints(text)).toEqual([
       'FILE:1: there is no option "drian-timeout"; did you mean "drain-timeout"?',
-      'FILE:2: there is no option "colour"; docs/configuration.md has all that there are',
+      'FILE:2: there is no option "favourite-colour"; docs/configuration.md has all that there are',
       'FILE:5: there is no option "insecuer"; did you mean "insecure"?',
     ]);
   });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { bytes } from "./bytes.js";
 import { duration } from "./duration.js";
 import { label } from "./label.js";
+import { policyOptions } from "../auth/policy/options.js";
 import { auditOptions } from "../audit/options.js";
 import { exportOptions } from "../export/options.js";
 import { guardOptions, memoryIssue } from "../guard/options.js";
@@ -139,6 +140,7 @@ const running = {
 export const sections = {
   Listening: listening,
   Connections: connections,
+  "Who may do what": policyOptions,
   "This host": node,
   Limits: limits,
   "Quotas of each principal": quotaOptions,
@@ -153,6 +155,7 @@ export const sections = {
 export const options = {
   ...listening,
   ...connections,
+  ...policyOptions,
   ...node,
   ...limits,
   ...quotaOptions,

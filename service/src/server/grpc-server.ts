@@ -67,6 +67,8 @@ export class GrpcServer {
       log,
       audit,
     });
+    // Streams that look at what they read end by themselves; the others when their caller may no longer call at all.
+    policies.subscribe(() => void this.calls.recheck(admit));
     this.#server = new Server({ ...serverOptions(config), interceptors: [door] });
     answerUnknownMethods(this.#server);
     this.#connections = new Connections(this.#server, peerUid);

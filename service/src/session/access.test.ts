@@ -173,7 +173,8 @@ describe("a change of the policy", () => {
     await bob?.next();
     change(rules.replace("name: viewer, principals: [{ uid: 3 }]", "name: viewer, principals: [{ uid: 33 }]"));
     expect(await viewer?.next()).toMatchObject({ event: { $case: "end", value: { reason: 7 } } });
-    expect(await viewer?.ended).toMatchObject({ code: status.OK });
+    const ended = await viewer?.ended;
+    expect(ended && summaryOf(ended)).toMatchObject({ code: status.PERMISSION_DENIED, reason: "RULE_MISSING" });
     server.collector.sessions.get("hers")?.readers[1]?.push({ nextIndex: 5n });
     expect(await bob?.next()).toMatchObject({ nextIndex: 5n });
     bob?.stream.cancel();

@@ -3,6 +3,7 @@ import type { Caller } from "../rpc/caller.js";
 import { checkEnum } from "../rpc/enum.js";
 import { seeSession } from "./access.js";
 import type { SessionContext } from "./context.js";
+import { shown } from "./shown.js";
 
 /** One session with its statistics of this moment. */
 export function getSession(context: SessionContext) {
@@ -10,7 +11,8 @@ export function getSession(context: SessionContext) {
     checkEnum(SessionView, view, "view");
     // What the kernel runs says more of the host than of the session.
     if (view === SessionView.FULL) context.policies.require("admin", caller, "SESSION_VIEW_FULL");
-    const { record } = seeSession(context, caller, name, "name");
-    return { session: await record.withStats(view) };
+    const { record, authority } = seeSession(context, caller, name, "name");
+    const { owner } = caller;
+    return { session: shown(await record.withStats(view), record, { authority, owner }, context.collector) };
   };
 }

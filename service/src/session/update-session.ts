@@ -8,6 +8,7 @@ import type { SessionContext } from "./context.js";
 import { changeSession } from "./access.js";
 import { checkEtag } from "./etag.js";
 import { checkDisplayName, checkLabels } from "./labels.js";
+import { shown } from "./shown.js";
 import { applyMask, touchesSpec } from "./update-mask.js";
 
 /** Turns the live knobs of a session, without a gap in what it measures. */
@@ -36,7 +37,8 @@ export function updateSession(context: SessionContext) {
       sessions.armIdle(record);
       sessions.feed.changed(record);
     });
-    return { session: await record.withStats() };
+    const { owner } = caller;
+    return { session: shown(await record.withStats(), record, { authority, owner }, context.collector) };
   };
 }
 

@@ -6,27 +6,29 @@ import { watch } from "../rpc/watch.js";
 import type { SessionContext } from "./context.js";
 import type { SessionChanged } from "./feed.js";
 import { labelsMatch } from "./labels.js";
+import { shown } from "./shown.js";
 
 type Event = NonNullable<WatchSessionsResponse["event"]>;
 
 /** All sessions that the caller may know of (or what changed since the token), a bookmark, then changes as they happen, without statistics. */
-export function watchSessions({ sessions: { feed }, policies, draining }: SessionContext) {
+export function watchSessions({ sessions: { feed }, policies, collector, draining }: SessionContext) {
   return async (
     request: WatchSessionsRequest,
     outgoing: Outgoing<WatchSessionsResponse>,
     caller: Caller,
   ): Promise<void> => {
     const { labels, resumeToken } = request;
+    const { owner } = caller;
     let authority = policies.authorityOf(caller);
-    const seer = (): string => `${caller.owner} ${authority.fingerprint}`;
+    const seer = (): string => `${owner} ${authority.fingerprint}`;
     let resumed = resumeToken !== "";
     let version = resumed ? feed.versionOf(resumeToken, seer()) : 0;
     const sent = new Set<string>();
     const eventFor = ({ name, record, facts }: SessionChanged): Event | undefined => {
-      const seen = maySee(authority, caller.owner, facts);
+      const seen = maySee(authority, owner, facts);
       if (seen && record !== undefined && labelsMatch(labels, record.labels)) {
         sent.add(name);
-        return { $case: "session", value: record.toMessage() };
+        return { $case: "session", value: shown(record.toMessage(), record, { authority, owner }, collector) };
       }
       // Who resumes may have been told of it by the stream before.
       return sent.delete(name) || (seen && resumed) ? { $case: "deleted", value: name } : undefined;

@@ -3,7 +3,7 @@ import { Collector } from "@latscope/addon";
 import { expect, it } from "vitest";
 import { asksForAll, classOf, metricName, metrics, yieldsOf, type MetricClass } from "./metric.js";
 
-it("knows of every metric what the collector can filter it by", async () => {
+it("knows of every metric what the collector can filter it by", { timeout: 60_000 }, async () => {
   const collector = Collector.open({ node: "nodes/test" });
   const { capabilities } = NodeCapabilities.decode(await collector.capabilities());
   collector.close();
