@@ -147,8 +147,15 @@ impl State {
         let stop_at = options.no_follow.then(|| log.next_index());
         let narrowing = targets.map(|it| Narrowing::new(it, past));
         let sight = || {
-            let narrowing = narrowing.as_ref()?;
-            Some(Filters::new(narrowing.targets.clone(), Vec::new(), None))
+            let mut targets = narrowing.as_ref()?.targets.clone();
+            if targets.is_empty() {
+                // To filters no clause is everything, to targets nothing.
+                targets.push(Clause {
+                    metrics: 0,
+                    ..Clause::everything()
+                });
+            }
+            Some(Filters::new(targets, Vec::new(), None))
         };
         let keeper = keeper(index, options.overflow, sight(), stop_at, log);
         let keeper = keeper.map(|it| {

@@ -992,3 +992,6 @@ async fn changes_are_told_until_the_session_is_closed() {
     session.close();
     assert_eq!(next.await.unwrap(), None);
 }
+
+#[path = "scope_tests.rs"]
+mod scoped;
