@@ -14,7 +14,7 @@ rules:
   - name: payments
     principals: [{ uri: "spiffe://prod/ns/pay/*" }, { uid: 7 }, { claims: { groups: pay } }]
     role: operator
-    targets: { cidrs: [10.0.0.0/8], metrics: [tcp_rtt, tcp_first_byte], binaries: [/usr/bin/*] }
+    targets: { cidrs: [10.0.0.0/8], interfaces: [eth*], metrics: [tcp_rtt, tcp_first_byte], binaries: [/usr/bin/*] }
     redaction: { ipv4-prefix-length: 24, ipv6-prefix-length: 48, comm: true }
   - { name: readers, principals: [{ insecure: true }, { dns: "*.example" }], role: viewer, targets: all }
 `,
@@ -54,7 +54,7 @@ it("explains what is allowed, and what is left of it", async () => {
   expect(out).toBe(
     "allowed: spiffe://prod/ns/pay/web calling latscope.v1.SessionService/CreateSession\n" +
       '  rule "payments" gives the role operator\n' +
-      "  narrowed to tcp_rtt, tcp_first_byte: with an end in 10.0.0.0/8\n" +
+      "  narrowed to tcp_rtt, tcp_first_byte: with an end in 10.0.0.0/8; at eth*\n" +
       "  held back: addresses beyond /24 and /48, names of tasks\n",
   );
 });

@@ -38,9 +38,10 @@ export function explanationLines({ method, principal }: Question, explanation: E
 function narrowing(targets: readonly Filter[] | undefined): string[] {
   if (targets === undefined) return ["nothing is narrowed"];
   return targets.map((clause) => {
-    const { metrics, cidrs, cgroupPaths } = clause;
+    const { metrics, cidrs, interfaces, cgroupPaths } = clause;
     const conditions = [
       ["with an end in", cidrs],
+      ["at", interfaces],
       ["in cgroups", cgroupPaths],
     ] as const;
     const said = conditions.filter(([, list]) => list.length > 0).map(([what, list]) => `${what} ${list.join(", ")}`);
