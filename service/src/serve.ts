@@ -69,7 +69,7 @@ function announceHost({ kernelRelease, btf, jit, capabilities }: NodeCapabilitie
   );
 }
 
-function announceReady({ socket, group, tcp, exporters }: Ready, log: Logger): void {
+function announceReady({ socket, group, tcp, health, exporters }: Ready, log: Logger): void {
   announce(`listening on unix:${socket} (${group === undefined ? "passed by systemd" : `0660 root:${group.name}`})`);
   const plaintext: string[] = [];
   for (const { address, by } of tcp) {
@@ -80,6 +80,7 @@ function announceReady({ socket, group, tcp, exporters }: Ready, log: Logger): v
     plaintext.push(address);
     log.warn({ address }, `${address} is plaintext: every local user is operator`);
   }
+  if (health !== undefined) announce(`listening on ${health} (plaintext, grpc.health.v1 alone)`);
   for (const what of exporters) announce(what);
   const spec = `-d '{"spec":{"probes":[{"tcp":{}}]}}'`;
   announce("try");

@@ -220,7 +220,10 @@ test.each([
   ],
   ["snapshot", "missing required argument 'session'"],
   ["sessions get", "missing required argument 'name'"],
-  ["status --address nowhere", '--address: "nowhere" is neither unix:/path nor host:port (an IPv6 host in brackets)'],
+  [
+    "status --address nowhere",
+    '--address: "nowhere" is neither unix:/path nor host:port nor https://host:port (an IPv6 host in brackets)',
+  ],
   ["watch", "unknown command 'watch'"],
 ])("%s is wrong usage", async (command, complaint) => {
   expect(await latscope(command.split(" "))).toEqual({

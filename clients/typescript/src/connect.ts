@@ -47,7 +47,7 @@ const DROP_MS = 1_000;
 
 /**
  * @param address `unix:/run/latscope/latscope.sock` or `host:port`
- * @param credentials default: none, which is right for the unix socket
+ * @param credentials default: none, which is right for the unix socket; `tls({...})` for a TLS listener
  */
 export function connect(address: string, credentials: ChannelCredentials = grpcCredentials.createInsecure()): Latscope {
   const sessionService = new SessionServiceClient(address, credentials, options);

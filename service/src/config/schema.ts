@@ -31,6 +31,10 @@ const listening = {
     value: "HOST:PORT",
   }),
   ...listenerOptions,
+  healthListen: described(listenAddress.optional(), {
+    description: "serve grpc.health.v1, and nothing else, in plaintext and to whoever can connect",
+    value: "HOST:PORT",
+  }),
 };
 
 const connections = {

@@ -9,7 +9,7 @@ const firstDescriptor = 3;
 export interface Activated {
   server: NetServer;
   kind: "unix" | "tcp";
-  /** A unix socket's path, or `HOST:PORT`. */
+  /** `HOST:PORT`; of a unix socket that was passed Node cannot tell the path. */
   name: string;
 }
 
@@ -37,7 +37,7 @@ function listenOn(fd: number): Promise<Activated> {
       if (typeof address === "object" && address !== null) {
         resolve({ server, kind: "tcp", name: formatAddress({ host: address.address, port: address.port }) });
       } else {
-        resolve({ server, kind: "unix", name: address ?? "" });
+        resolve({ server, kind: "unix", name: "a unix socket" });
       }
     });
   });

@@ -11,6 +11,7 @@ import {
 } from "@latscope/proto";
 import {
   HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthClient,
   type HealthCheckResponse,
 } from "@latscope/proto/grpc/health";
 import { ServerReflectionClient } from "@latscope/proto/grpc/reflection";
@@ -74,6 +75,22 @@ describe("the unix socket", () => {
     const file = join(folder, "file");
     await writeFile(file, "");
     await expect(listen(file)).rejects.toThrow("there is a file that is no socket");
+  });
+});
+
+describe("the health port", () => {
+  it("tells everybody the health of the service, and nothing else", async () => {
+    const server = await startTestServer({ healthListen: "127.0.0.1:0" });
+    const address = server.listening.health ?? "";
+    const health = new HealthClient(address, credentials.createInsecure());
+    const check = unary<HealthCheckResponse>((done) => health.check({ service: "" }, done));
+    expect(await check).toEqual({ status: ServingStatus.SERVING });
+    const sessions = new SessionServiceClient(address, credentials.createInsecure());
+    const create = unary((done) => sessions.createSession(CreateSessionRequest.fromPartial({}), done));
+    await expect(create).rejects.toMatchObject({ code: status.UNIMPLEMENTED });
+    health.close();
+    sessions.close();
+    await server.stop();
   });
 });
 

@@ -16,6 +16,7 @@ import { Quotas } from "../quota/quotas.js";
 import { StreamCount } from "../rpc/context.js";
 import { Sessions } from "../session/sessions.js";
 import { Connections } from "./connections.js";
+import { HealthServer } from "./health-server.js";
 import { Listeners, type Listening } from "./listeners.js";
 import { serverOptions } from "./options.js";
 import { addServices, serviceNames } from "./services.js";
@@ -23,6 +24,8 @@ import { answerUnknownMethods } from "./unknown-method.js";
 
 /** What a running server does. */
 export interface Ready extends Listening {
+  /** Where the health service is to be had alone. */
+  health: string | undefined;
   /** What each exporter does. */
   exporters: string[];
 }
@@ -32,6 +35,7 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #connections: Connections;
   readonly #listeners: Listeners;
+  #healthServer: HealthServer | undefined;
   /** The calls that are under way. */
   readonly calls = new OpenCalls();
   readonly #health = new Health(serviceNames);
@@ -124,8 +128,11 @@ export class GrpcServer {
     this.#guard.watch(this.#sessions);
     try {
       const listening = await this.#listeners.open();
+      const { healthListen } = this.#config;
+      if (healthListen !== undefined) this.#healthServer = new HealthServer(this.#config, this.#health);
+      const health = healthListen && (await this.#healthServer?.listen(healthListen));
       this.#exporters.push(...(await startExporters(this.#config, parts)));
-      return { ...listening, exporters: this.#exporters.map(({ announcement }) => announcement) };
+      return { ...listening, health, exporters: this.#exporters.map(({ announcement }) => announcement) };
     } catch (error) {
       this.#close();
       throw error;
@@ -168,6 +175,7 @@ export class GrpcServer {
     this.#listeners.stop();
     this.#server.forceShutdown();
     this.#connections.destroyAll();
+    this.#healthServer?.close();
     this.#guard.close();
     this.#sessions.close();
   }

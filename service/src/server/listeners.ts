@@ -85,7 +85,7 @@ export class Listeners {
     const passed = this.#take(({ kind }) => kind === "unix");
     if (passed !== undefined) {
       passed.server.on("connection", connections.acceptLocal);
-      return { socket: passed.name, group: undefined };
+      return { socket: config.socket, group: undefined };
     }
     const group = await socketGroup(config.socketGroup);
     this.#servers.push(await listenUnix(config.socket, group, connections.acceptLocal));

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { addressFrom } from "../connection/address.js";
+import { credentialsFor, tlsFlagNames, type TlsFlags } from "../connection/credentials.js";
 import { connect, type Connection } from "../connection/connect.js";
 import { isServiceError, problemLines } from "../connection/problem.js";
 import { Output } from "../terminal/output.js";
@@ -23,7 +24,9 @@ export async function withConnection(
   { outputs, setCode }: Program,
   work: (connection: Connection) => Promise<number>,
 ): Promise<void> {
-  const connection = connect(addressFrom(addressFlag(command), process.env));
+  const given = connectionFlags(command);
+  const address = addressFrom(given.address, process.env);
+  const connection = connect(address, await credentialsFor(address, given));
   try {
     setCode(await work(connection));
   } catch (error) {
@@ -40,11 +43,19 @@ export function complain({ err }: Outputs, lines: readonly string[]): Promise<vo
   return err.writeLines(lines.map((line, index) => (index === 0 ? `latscope: ${line}` : line)));
 }
 
-// The flag may stand before or after the command's name.
-function addressFlag(command: Command): string | undefined {
+interface ConnectionFlags extends TlsFlags {
+  address?: string;
+}
+
+// The flags may stand before or after the command's name.
+function connectionFlags(command: Command): ConnectionFlags {
+  const given: ConnectionFlags = {};
   for (let at: Command | null = command; at !== null; at = at.parent) {
-    const { address } = at.opts<{ address?: string }>();
-    if (address !== undefined) return address;
+    const flags = at.opts<ConnectionFlags>();
+    for (const name of ["address", ...tlsFlagNames] as const) {
+      const value = given[name] ?? flags[name];
+      if (value !== undefined) given[name] = value;
+    }
   }
-  return undefined;
+  return given;
 }

@@ -1,4 +1,4 @@
-import { credentials, type ClientOptions, type ServiceError } from "@grpc/grpc-js";
+import type { ChannelCredentials, ClientOptions, ServiceError } from "@grpc/grpc-js";
 import { NodeServiceClient, SampleServiceClient, SessionServiceClient } from "@latscope/proto";
 import type { Address } from "./address.js";
 
@@ -21,14 +21,14 @@ const options: ClientOptions = {
 };
 
 /** A lazy connection: nothing is sent before the first call. */
-export function connect(address: Address): Connection {
-  const sessions = new SessionServiceClient(address.target, credentials.createInsecure(), options);
+export function connect(address: Address, credentials: ChannelCredentials): Connection {
+  const sessions = new SessionServiceClient(address.target, credentials, options);
   const shared: ClientOptions = { channelOverride: sessions.getChannel() };
   return {
     address,
     sessions,
-    samples: new SampleServiceClient(address.target, credentials.createInsecure(), shared),
-    nodes: new NodeServiceClient(address.target, credentials.createInsecure(), shared),
+    samples: new SampleServiceClient(address.target, credentials, shared),
+    nodes: new NodeServiceClient(address.target, credentials, shared),
     close: () => {
       sessions.close();
     },

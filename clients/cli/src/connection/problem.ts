@@ -29,11 +29,34 @@ export function problemLines(error: ServiceError, address: Address, answered: bo
     return [`${status[error.code]}: ${printable(error.details)}`, ...details];
   }
   if (answered) return [`the connection to the service at ${address.target} broke: ${printable(error.details)}`];
+  const refused = tlsProblem(error.details, address);
+  if (refused !== undefined) return [`cannot talk to the service at ${address.target}: ${refused}`];
   return [
     `cannot reach the service at ${address.target} (${address.source}): ${whyUnreachable(error.details)}`,
     "start it as root with: latscope serve, or say where it is with --address or LATSCOPE_ADDRESS",
   ];
 }
+
+/** What is wrong with TLS, or for want of it, and what to do. */
+function tlsProblem(details: string, { target }: Address): string | undefined {
+  if (target.startsWith("unix:")) return undefined;
+  const found = tlsCauses.find(([pattern]) => pattern.test(details));
+  return found === undefined ? undefined : `${found[1]} (${printable(details)})`;
+}
+
+const tlsCauses: readonly (readonly [pattern: RegExp, advice: string])[] = [
+  [
+    /self-signed|unable to (verify|get)/i,
+    "its certificate is of an authority that is not known here; --tls-ca says which to trust",
+  ],
+  [/altnames|does not match certificate/i, "its certificate is for another name; use in --address one that it is for"],
+  [/certificate has expired/i, "its certificate has expired"],
+  [/wrong version number|packet length too long/i, "it does not speak TLS; leave out https:// and the flags for TLS"],
+  [
+    /ECONNRESET|socket hang up|Protocol error|Failed to connect/i,
+    "it may want TLS: --address https://HOST:PORT, and --tls-ca",
+  ],
+];
 
 const causes: Readonly<Record<string, string>> = {
   ENOENT: "there is no such socket",
