@@ -116,7 +116,7 @@ shared() {
         with_libraries "$root" "$binary" && rm "$root$binary"
         objcopy --strip-debug "$binary" "$root/latscope/$tool.test"
         case $form:$tool in
-          short:latscope_collector) echo "run collector /latscope/$tool.test rule_20_loopback interfaces_that_come what_a_dead_service both_ends a_cgroup_filter" ;;
+          short:latscope_collector) echo "run collector /latscope/$tool.test rule_20_loopback interfaces_that_come what_a_dead_service both_ends a_cgroup_filter rule_25_a_function_of_the_kernel by_its_number a_datagram_waits" ;;
           whole:latscope_collector) echo "run collector /latscope/$tool.test packet:: socket:: span::" ;;
           whole:*) echo "run $tool /latscope/$tool.test" ;;
         esac

@@ -49,7 +49,13 @@ fn capability(row: &Row, outcome: Option<&Outcome>) -> Capability {
         minimum_kernel: (*minimum).into(),
         works: *name == hook,
         reason: match outcome {
-            Some(Ok(hook)) if hook != name => format!("not tried, {hook} serves"),
+            // Those before it were tried.
+            Some(Ok(hook)) if hook != name => {
+                match row.hooks.iter().find(|it| it.0 == *name || it.0 == *hook) {
+                    Some(first) if first.0 == *name => format!("does not serve here, {hook} does"),
+                    _ => format!("not tried, {hook} serves"),
+                }
+            }
             Some(Err(reason)) => reason.clone(),
             _ => String::new(),
         },
