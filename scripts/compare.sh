@@ -37,8 +37,18 @@ pause() { read -r -t 0.1 -u "$NEVER" || true; }
 
 node clients/cli/bin/latscope.js serve --socket "$folder/socket" --log-level warn >"$folder/service" 2>&1 &
 started+=($!)
-for _ in $(seq 200); do [ -S "$folder/socket" ] && break || pause; done
+for _ in $(seq 200); do
+  [ ! -S "$folder/socket" ] || break
+  pause
+done
 [ -S "$folder/socket" ] || fail "the service did not start" "$(tail -n 5 "$folder/service")"
+
+# It looks for tracepoints where many hosts mount nothing: mounts that only it sees.
+trace() {
+  # shellcheck disable=SC2016 # Expanded in there.
+  exec unshare --mount --propagation private sh -c \
+    'mount -t debugfs debug /sys/kernel/debug; mount -t tracefs trace /sys/kernel/tracing; exec bpftrace -e "$1"' sh "$1"
+}
 
 # both WHAT BPFTRACE-PROGRAM PROBE-FLAGS... -- WORKLOAD...
 both() {
@@ -49,9 +59,12 @@ both() {
   session=$(latscope sessions create "${flags[@]}" --json |
     node -e 'console.log(JSON.parse(require("fs").readFileSync(0, "utf8")).name)')
   # The first probe is attached last: when it has fired, all are there.
-  bpftrace -e "interval:ms:100 { printf(\"ready\\n\"); } $program END { clear(@began); }" >"$folder/tracer" 2>&1 &
+  trace "interval:ms:100 { printf(\"ready\\n\"); } $program END { clear(@began); }" >"$folder/tracer" 2>&1 &
   tracer=$!
-  for _ in $(seq 300); do grep -q ready "$folder/tracer" && break || pause; done
+  for _ in $(seq 300); do
+    ! grep -q ready "$folder/tracer" || break
+    pause
+  done
   grep -q ready "$folder/tracer" || fail "bpftrace does not attach" "$(tail -n 5 "$folder/tracer")"
   "$@" >/dev/null
   latscope sessions stop "$session" >/dev/null
@@ -62,6 +75,7 @@ both() {
   node scripts/lib/compare.js "$what" "$folder/snapshot" "$folder/tracer"
 }
 
+# shellcheck disable=SC2016 # Variables of bpftrace.
 counted='@count = count(); @least = min($it); @sum = sum($it); @most = max($it);'
 printf '%-28s %-9s %8s %10s %10s %10s\n' what tool count least mean greatest
 
@@ -73,8 +87,8 @@ both "clock_nanosleep, 2 ms" "
 
 # Two that never sleep on one CPU wait for each other.
 spin() {
-  local spinners=() one
-  for one in 1 2; do
+  local spinners=()
+  for _ in 1 2; do
     PERL5LIB=$(perl -e 'print join ":", @INC') taskset -c 0 "$folder/lat-work" -MTime::HiRes=time \
       -e "\$end = time + $count / 200; 1 while time < \$end" &
     spinners+=($!)
