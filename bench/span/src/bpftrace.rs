@@ -22,14 +22,17 @@ impl Bpftrace {
     pub(crate) fn start(work: Work) -> anyhow::Result<Option<Self>> {
         /// Behind its last word before it attaches: raw tracepoints are there at once.
         const ATTACHES: Duration = Duration::from_millis(500);
-        let started = Command::new("bpftrace")
-            .args(["-e", one_liner(work)])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn();
-        let Ok(mut child) = started else {
+        /// It looks for tracepoints in a file system that not every host has mounted.
+        const SCRIPT: &str = "mount -t tracefs none /sys/kernel/tracing; mount -t debugfs none /sys/kernel/debug; \
+            mount -t tracefs none /sys/kernel/debug/tracing; exec bpftrace -e \"$0\"";
+        if Command::new("bpftrace").arg("--version").output().is_err() {
             return Ok(None);
-        };
+        }
+        let mut child = Command::new("unshare")
+            .args(["--mount", "sh", "-c", SCRIPT, one_liner(work)])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
         let output = child.stdout.take().context("its output")?;
         let mut output = BufReader::new(output);
         let mut line = String::new();

@@ -18,7 +18,7 @@ pub(crate) enum Work {
     Calls,
     /// Two processes wake each other through pipes.
     Switches,
-    /// One process calls [`latscope_bench_nothing`] 2000 times a second.
+    /// One process calls [`latscope_bench_nothing`] 2000 times a second, a thousand times at once.
     Functions,
 }
 
@@ -130,9 +130,11 @@ fn functions(time: Duration) -> u64 {
     let begun = Instant::now();
     let mut count = 0;
     while begun.elapsed() < time {
-        black_box(latscope_bench_nothing(black_box(count)));
-        count += 1;
-        std::thread::sleep(Duration::from_micros(400));
+        for _ in 0..1000 {
+            black_box(latscope_bench_nothing(black_box(count)));
+            count += 1;
+        }
+        std::thread::sleep(Duration::from_millis(500));
     }
     count
 }

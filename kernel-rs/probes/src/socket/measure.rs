@@ -191,6 +191,8 @@ fn follow(ops: *mut bpf_sock_ops, op: u32, slot: u32) {
     }
     if socket.mask == 0 {
         socket.rtt_ns = 0;
+        socket.waits_ns = 0;
+        socket.clean = field!(ops, snd_nxt);
         if !matches!(op, op::TCP_CONNECT | op::PASSIVE_ESTABLISHED) {
             return;
         }
@@ -207,6 +209,8 @@ fn follow(ops: *mut bpf_sock_ops, op: u32, slot: u32) {
     match op {
         op::TCP_CONNECT | op::PASSIVE_ESTABLISHED => listen(ops, socket),
         op::ACTIVE_ESTABLISHED => {
+            // Only now has it a sequence number.
+            socket.clean = field!(ops, snd_nxt);
             connected(ops, socket, 0, &mut found);
         }
         op::STATE => {
