@@ -16,6 +16,7 @@ const SAMPLES: [u32; 2] = [10, 11];
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     pub(crate) samples: u64,
+    pub(crate) filtered: u64,
     pub(crate) lost: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
@@ -53,6 +54,7 @@ impl Account {
         self.next_index = next_index;
         self.messages += 1;
         self.bytes += length as u64;
+        self.filtered += filtered;
         if SAMPLES.contains(&event) {
             self.samples += next_index - first_index - filtered;
             return Ok(());
@@ -72,13 +74,10 @@ impl Account {
         let end = self.end.as_ref().context("the stream ended without End")?;
         let totals = end.totals.as_ref().context("End without totals")?;
         let told = totals.losses.iter().map(|it| it.count).sum::<u64>();
-        if (totals.delivered, told) != (self.samples, self.lost) {
-            bail!(
-                "{} samples and {} lost came, {} and {told} were sent",
-                self.samples,
-                self.lost,
-                totals.delivered
-            );
+        let sent = (totals.delivered, totals.filtered, told);
+        let came = (self.samples, self.filtered, self.lost);
+        if sent != came {
+            bail!("samples, filtered and lost: {came:?} came, {sent:?} were sent");
         }
         Ok(())
     }

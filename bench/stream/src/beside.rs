@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use latscope_collector::proto::{
-    Encoding, Position, StreamSamplesRequest,
+    Encoding, Filter, Position, StreamSamplesRequest,
     stream_samples_request::{Source as Of, Start},
 };
 use tokio::task::JoinSet;
@@ -24,6 +24,10 @@ const HISTORY_BYTES: u64 = 256 << 20;
 const BATCH_BYTES: u32 = 64 << 10;
 /// What a producer makes while memory and losses are watched: many times what a slow reader takes.
 const PER_SECOND: u64 = 50_000;
+/// How much memory may differ from what it was after a tenth of the time.
+const GROWS_BYTES: u64 = 16 << 20;
+/// What no sample has.
+const ANOTHER_VLAN: u32 = 4000;
 
 /// Prints two tables: speed beside others, then memory and losses over time.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
@@ -119,14 +123,24 @@ impl Others {
     }
 }
 
-/// A stalled, slow and fast readers follow a producer for a time; then each one's books must balance to the sample.
+/// A stalled, slow, idle and fast readers follow a producer for a time, in which the service must not grow; then each one's books
+/// must balance to the sample.
 async fn losses(options: &Options) -> anyhow::Result<()> {
     let what = format!("per_second={PER_SECOND}");
     let service = Service::start(options.service_cpu, &Source::Synthetic(&what)).await?;
     let control = service.connect(options.window).await?;
     let session = service::create(&control, 0).await?;
     let request = request(&session, Encoding::Rows, Position::Latest);
+    let mut nothing = request.clone();
+    nothing.filters = vec![Filter {
+        vlan_ids: vec![ANOTHER_VLAN],
+        ..Filter::default()
+    }];
     let mut readers = JoinSet::new();
+    for _ in 0..IDLE {
+        let reading = open(&service.connect(options.window).await?, &nothing).await?;
+        readers.spawn(reading.into_account());
+    }
     for _ in 0..SLOW {
         let reading = open(&service.connect(options.window).await?, &request).await?;
         readers.spawn(reading.slowly(SLOW_BYTES_A_SECOND));
@@ -136,10 +150,14 @@ async fn losses(options: &Options) -> anyhow::Result<()> {
     let stalled = open(&service.connect(options.window).await?, &request).await?;
     println!("| seconds | resident MB |\n| --- | --- |");
     let (began, step) = (Instant::now(), options.time / 10);
+    let mut first = None;
     for _ in 0..10 {
         tokio::time::sleep(step).await;
-        let megabytes = service.resident_bytes()? as f64 / 1e6;
+        let bytes = service.resident_bytes()?;
+        let megabytes = bytes as f64 / 1e6;
         println!("| {:.0} | {megabytes:.1} |", began.elapsed().as_secs_f64());
+        let most = *first.get_or_insert(bytes) + GROWS_BYTES;
+        ensure!(bytes <= most, "the service has grown");
     }
     service::stop(&control, &session).await?;
     readers.spawn(stalled.into_account());
@@ -155,7 +173,8 @@ async fn losses(options: &Options) -> anyhow::Result<()> {
             "a reader ended at {}, another at {end}",
             account.next_index
         );
-        ensure!(account.samples + account.lost == offered, "{account:?}");
+        let accounted = account.samples + account.filtered + account.lost;
+        ensure!(accounted == offered, "{account:?}");
     }
     let sum = |of: fn(&Account) -> u64| accounts.iter().map(of).sum::<u64>();
     println!(
