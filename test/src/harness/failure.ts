@@ -10,6 +10,8 @@ export interface SeenFailure {
   /** ErrorInfo: the stable reason. */
   readonly reason: string;
   readonly domain: string;
+  /** ErrorInfo: what else a program may want to know. */
+  readonly metadata: Readonly<Record<string, string>>;
   /** BadRequest: the paths of the wrong fields. */
   readonly fields: readonly string[];
   /** PreconditionFailure: what is missing. */
@@ -32,6 +34,7 @@ export function seen(error: ServiceError): SeenFailure {
     message: error.details,
     reason: info?.reason ?? "",
     domain: info?.domain ?? "",
+    metadata: info?.metadata ?? {},
     fields: (find("BadRequest", BadRequest)?.fieldViolations ?? []).map(({ field }) => field),
     subjects: (find("PreconditionFailure", PreconditionFailure)?.violations ?? []).map(({ subject }) => subject),
     quotas: (find("QuotaFailure", QuotaFailure)?.violations ?? []).map(({ subject }) => subject),

@@ -1,8 +1,9 @@
-import { status } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { EndReason, type StreamSamplesResponse, type Totals } from "@latscope/proto";
 import { expect } from "vitest";
 
 import type { Client } from "./client.js";
+import { seen } from "./failure.js";
 import { lostByReader, sampleCount, type SampleStream } from "./stream.js";
 
 /** One reader of a session through all its reconnects, and its books. */
@@ -47,13 +48,14 @@ export class Follower {
     this.#stream.resume();
   }
 
-  /** Goes away and comes back with the cursor of the last message that it took. */
-  reconnect(): void {
+  /** Goes away and comes back: with the cursor of the last message that it took, or another. */
+  reconnect(cursor?: string): void {
     const messages = [...this.#stream.messages];
     this.#stream.cancel();
     const last = messages.at(-1) ?? this.#earlier.at(-1)?.at(-1);
     if (messages.length > 0) this.#earlier.push(messages);
-    const start = last === undefined ? {} : { position: undefined, cursor: last.cursor };
+    const from = cursor ?? last?.cursor;
+    const start = from === undefined ? {} : { position: undefined, cursor: from };
     this.#stream = this.#client.stream({ ...this.#request, ...start });
   }
 
@@ -62,7 +64,8 @@ export class Follower {
   }
 
   /**
-   * Reads to End, coming back whenever the service cut it off for being slow; then holds its books against those of the service.
+   * Reads to End, coming back with the cursor of the failure whenever the service cut it off for being slow; then holds its books
+   * against those of the service.
    * @param deleted the session is gone: who comes back finds nothing
    */
   async settle(deleted = false): Promise<void> {
@@ -73,10 +76,11 @@ export class Follower {
         this.#check(end.reason, end.totals, end.sessionTotals);
         return;
       } catch (error) {
-        const { code } = error as { code?: number };
-        if (deleted && code === status.NOT_FOUND) return;
-        if (code !== status.RESOURCE_EXHAUSTED) throw error;
-        this.reconnect();
+        if (!(error instanceof Error && "metadata" in error)) throw error;
+        const { reason, metadata } = seen(error as ServiceError);
+        if (deleted && reason === "SESSION_NOT_FOUND") return;
+        if (reason !== "READER_TOO_SLOW") throw error;
+        this.reconnect(metadata["cursor"]);
       }
     }
   }

@@ -39,6 +39,7 @@ describe("what a session costs", () => {
     const { name, owner } = await service.client.create(SPEC);
     expect(owner).toBe("uid:0");
     await (await client.connect(SERVER.v4, 443)).close();
+    const loaded = (await bpfObjectsOf(service.process.pid)).programs.length;
     const [way, back, ...more] = await programs(service.client, name, SessionView.FULL);
     expect(more).toEqual([]);
     expect([way?.attachedTo, back?.attachedTo]).toEqual([
@@ -52,8 +53,13 @@ describe("what a session costs", () => {
       expect(program?.bytecode).toHaveLength(program?.bytecodeBytes ?? 0);
       expect(program?.verifiedInstructions).toBeGreaterThan(0);
       expect(program?.tag).toMatch(/^[0-9a-f]{16}$/);
+      expect(program?.verifierLog).toContain(`processed ${program?.verifiedInstructions ?? 0} insns`);
     }
-    expect((await programs(service.client, name)).map(({ bytecode }) => bytecode.length)).toEqual([0, 0]);
+    // The copies that were verified for that are gone.
+    expect((await bpfObjectsOf(service.process.pid)).programs).toHaveLength(loaded);
+    for (const { bytecode, verifierLog } of await programs(service.client, name)) {
+      expect([bytecode.length, verifierLog]).toEqual([0, ""]);
+    }
     const { bpfTime, cpuTime, kernelMemoryBytes = 0n, residentBytes = 0n } = (await status(service.client)) ?? {};
     expect((bpfTime?.seconds ?? 0n) > 0n || (bpfTime?.nanos ?? 0) > 0).toBe(true);
     expect((cpuTime?.seconds ?? 0n) > 0n || (cpuTime?.nanos ?? 0) > 0).toBe(true);

@@ -995,3 +995,5 @@ async fn changes_are_told_until_the_session_is_closed() {
 
 #[path = "scope_tests.rs"]
 mod scoped;
+mod contract;
+mod filter;

@@ -1,0 +1,238 @@
+//! Every field of a reader's filter, by what it lets through.
+
+use super::*;
+use crate::{
+    proto::{Direction, IpProtocol, Metric},
+    sample::ProcessView,
+};
+
+/// Samples that differ in everything that a filter can tell apart; the latency is the number.
+fn different() -> Vec<testing::Owned> {
+    let mut all = (0..6)
+        .map(|it| testing::sample(1_000_000 + it, it))
+        .collect::<Vec<_>>();
+    // 0 is the plain one: TCP, 10.0.0.1:40000 to 10.0.0.2:443, outbound, untagged.
+    let flow = all[1].flow.as_mut().unwrap();
+    flow.client_address[..4].copy_from_slice(&[10, 1, 0, 1]);
+    flow.client_port = 50_000;
+    flow.vlan_id = 7;
+    let flow = all[2].flow.as_mut().unwrap();
+    flow.server_address[..4].copy_from_slice(&[10, 1, 0, 9]);
+    flow.server_port = 53;
+    flow.protocol = IpProtocol::Udp;
+    flow.direction = Direction::Inbound;
+    all[2].metric = Metric::DnsReply;
+    all[2].subject = b"www.Example.com".to_vec();
+    let flow = all[3].flow.as_mut().unwrap();
+    flow.ipv4 = false;
+    flow.client_address = [0xfd; 16];
+    flow.server_address = [0xfe; 16];
+    let flow = all[4].flow.as_mut().unwrap();
+    flow.protocol = IpProtocol::Icmp;
+    flow.client_port = 0;
+    flow.server_port = 443;
+    all[4].metric = Metric::IcmpEcho;
+    all[5].flow = None;
+    all[5].metric = Metric::Syscall;
+    all[5].subject = b"read".to_vec();
+    all[5].process = Some(ProcessView {
+        pid: 42,
+        tid: 43,
+        comm: b"postgres",
+        cgroup_id: 9,
+        cgroup_path: b"/db/main",
+        container_id: b"",
+    });
+    all
+}
+
+/// What comes through with these filters and without these.
+fn through(filters: Vec<Filter>, exclude: Vec<Filter>) -> Vec<u64> {
+    let session = session(1 << 20, 1 << 20);
+    let samples = different();
+    session
+        .log()
+        .append(samples.iter().map(testing::Owned::sample));
+    let request = StreamSamplesRequest {
+        filters,
+        exclude,
+        no_follow: true,
+        ..from_oldest()
+    };
+    let mut client = Client::open(&session, &request);
+    assert_eq!(client.drain(), Outcome::Done);
+    assert_no_gap(&client.received);
+    let totals = client.end().totals.as_ref().unwrap();
+    assert_eq!(totals.delivered + totals.filtered, samples.len() as u64);
+    client.latencies()
+}
+
+#[test]
+fn each_field_lets_through_what_it_says() {
+    let texts = |texts: &[&str]| texts.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    let ports = |first, last| vec![PortRange { first, last }];
+    let fields: [(Filter, &[u64]); 19] = [
+        (
+            Filter {
+                client_cidrs: texts(&["10.1.0.0/16"]),
+                ..Filter::default()
+            },
+            &[1],
+        ),
+        (
+            Filter {
+                server_cidrs: texts(&["10.1.0.0/16"]),
+                ..Filter::default()
+            },
+            &[2],
+        ),
+        (
+            Filter {
+                cidrs: texts(&["10.1.0.0/16", "fe00::/8"]),
+                ..Filter::default()
+            },
+            &[1, 2, 3],
+        ),
+        (
+            Filter {
+                client_ports: ports(50_000, 0),
+                ..Filter::default()
+            },
+            &[1],
+        ),
+        (
+            Filter {
+                server_ports: ports(53, 443),
+                ..Filter::default()
+            },
+            &[0, 1, 2, 3],
+        ),
+        (
+            Filter {
+                ports: ports(53, 0),
+                ..Filter::default()
+            },
+            &[2],
+        ),
+        (
+            Filter {
+                ports: ports(40_000, 50_000),
+                ..Filter::default()
+            },
+            &[0, 1, 2, 3],
+        ),
+        (
+            Filter {
+                vlan_ids: vec![7],
+                ..Filter::default()
+            },
+            &[1],
+        ),
+        (
+            Filter {
+                vlan_ids: vec![0],
+                ..Filter::default()
+            },
+            &[0, 2, 3, 4],
+        ),
+        (
+            Filter {
+                directions: vec![Direction::Inbound as i32],
+                ..Filter::default()
+            },
+            &[2],
+        ),
+        (
+            Filter {
+                protocols: vec![IpProtocol::Icmp as i32],
+                ..Filter::default()
+            },
+            &[4],
+        ),
+        (
+            Filter {
+                metrics: vec![Metric::DnsReply as i32],
+                ..Filter::default()
+            },
+            &[2],
+        ),
+        (
+            Filter {
+                subjects: texts(&["example.com", "read"]),
+                ..Filter::default()
+            },
+            &[2, 5],
+        ),
+        (
+            Filter {
+                pids: vec![42],
+                ..Filter::default()
+            },
+            &[5],
+        ),
+        (
+            Filter {
+                comms: texts(&["postgres"]),
+                ..Filter::default()
+            },
+            &[5],
+        ),
+        (
+            Filter {
+                cgroup_paths: texts(&["/db"]),
+                ..Filter::default()
+            },
+            &[5],
+        ),
+        (
+            Filter {
+                cgroup_paths: texts(&["/d"]),
+                ..Filter::default()
+            },
+            &[],
+        ),
+        (
+            Filter {
+                min_latency: Some(prost_types::Duration {
+                    seconds: 0,
+                    nanos: 4,
+                }),
+                ..Filter::default()
+            },
+            &[4, 5],
+        ),
+        // Fields AND.
+        (
+            Filter {
+                client_cidrs: texts(&["10.1.0.0/16"]),
+                ports: ports(53, 0),
+                ..Filter::default()
+            },
+            &[],
+        ),
+    ];
+    for (filter, wanted) in fields {
+        assert_eq!(
+            through(vec![filter.clone()], Vec::new()),
+            wanted,
+            "{filter:?}"
+        );
+        let rest = (0..6).filter(|it| !wanted.contains(it)).collect::<Vec<_>>();
+        assert_eq!(
+            through(Vec::new(), vec![filter.clone()]),
+            rest,
+            "without {filter:?}"
+        );
+    }
+}
+
+#[test]
+fn clauses_or_and_exclude_wins() {
+    let metric = |metric: Metric| Filter {
+        metrics: vec![metric as i32],
+        ..Filter::default()
+    };
+    let either = vec![metric(Metric::DnsReply), metric(Metric::Syscall)];
+    assert_eq!(through(either.clone(), Vec::new()), [2, 5]);
+    assert_eq!(through(either, vec![metric(Metric::Syscall)]), [2]);
+}
