@@ -138,13 +138,15 @@ export declare class SessionHandle {
   effectiveSpec(): Buffer
   /** A `Session` with only `probe_statuses`, `state` and `state_reason` set. */
   probes(): Buffer
+  /** Why engines could not attach their part of it, each as the JSON of a failure. */
+  refusals(): Array<string>
   /**
-   * `SessionStats`; with the programs' bytecode, if asked for.
+   * `SessionStats`; `full` with the programs' bytecode and what the verifier said of them.
    *
    * # Errors
    * `CLOSED`.
    */
-  stats(withBytecode: boolean): Promise<Buffer>
+  stats(full: boolean): Promise<Buffer>
   /**
    * New filters, exclude, collection and limits, narrowed to what may be seen. Returns the effective `SessionSpec`.
    *

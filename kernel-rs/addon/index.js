@@ -1,5 +1,14 @@
 import { createRequire } from "node:module";
 
 /** Native addons are loaded by `require` alone. */
-export const { Capture, Collector, HistogramReaderHandle, ReaderHandle, SessionHandle, peerUid, sendToJournal } =
+export const {
+  Capture,
+  Collector,
+  HistogramReaderHandle,
+  ReaderHandle,
+  SessionHandle,
+  giveMemoryBack,
+  peerUid,
+  sendToJournal,
+} =
   createRequire(import.meta.url)("./latscope.node");

@@ -36,6 +36,8 @@ export async function serve(config: Config): Promise<number> {
     onHangUp(async () => {
       await Promise.all([server.reload(), reload()]);
     });
+    // Loading and probing take more for a moment than serving does.
+    addon.giveMemoryBack();
     const signal = await nextSignal();
     log.info({ signal }, `${signal}: draining`);
     await server.stop();

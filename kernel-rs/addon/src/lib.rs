@@ -14,6 +14,7 @@ mod collector;
 mod failure;
 mod histogram;
 pub mod journal;
+pub mod memory;
 pub mod peer;
 mod reader;
 mod runtime;

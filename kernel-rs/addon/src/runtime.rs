@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use latscope_collector::failure::{Failure, Reason};
+use latscope_collector::{
+    failure::{Failure, Reason},
+    footprint,
+};
 use napi::bindgen_prelude::create_custom_tokio_runtime;
 use napi_derive::module_init;
 
@@ -15,6 +18,7 @@ const BLOCKING_IDLE: Duration = Duration::from_secs(2);
 /// One thread is enough for the readers, which mostly wait; what waits for the kernel has threads that come and go.
 #[module_init]
 fn start() {
+    footprint::bound();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(BLOCKING_THREADS)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use latscope_collector::{
+    failure::Failure,
     histogram::reader::HistogramReader,
     proto::{
         EndReason, GetSnapshotRequest, Session as SessionMessage, StreamHistogramsRequest,
@@ -85,15 +86,22 @@ impl SessionHandle {
         message.encode_to_vec().into()
     }
 
-    /// `SessionStats`; with the programs' bytecode, if asked for.
+    /// Why engines could not attach their part of it, each as the JSON of a failure.
+    #[napi]
+    #[must_use]
+    pub fn refusals(&self) -> Vec<String> {
+        self.inner.refusals().iter().map(Failure::to_json).collect()
+    }
+
+    /// `SessionStats`; `full` with the programs' bytecode and what the verifier said of them.
     ///
     /// # Errors
     /// `CLOSED`.
     #[napi(ts_return_type = "Promise<Buffer>")]
-    pub async fn stats(&self, with_bytecode: bool) -> Answer<Buffer> {
+    pub async fn stats(&self, full: bool) -> Answer<Buffer> {
         let inner = self.inner.clone();
         blocking(move || {
-            let stats = if with_bytecode {
+            let stats = if full {
                 inner.full_stats()
             } else {
                 inner.stats()

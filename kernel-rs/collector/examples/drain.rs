@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         per_second: 0,
         flows,
         hostile: None,
+        lose: 0,
+        refuse: false,
     };
     let collector = Collector::new(
         "nodes/bench".into(),

@@ -1,12 +1,13 @@
 //! What every engine does with the kernel's BPF objects.
 
-use std::{collections::HashSet, sync::OnceLock, time::Duration};
+use std::{collections::HashSet, os::fd::RawFd, time::Duration};
 
 use aya::{
-    Btf, Ebpf,
+    Ebpf,
     maps::{Map, MapError},
     programs::{ProgramError, ProgramInfo},
 };
+use aya_obj::generated::{bpf_map_info, bpf_prog_info};
 
 use crate::{
     failure::{Failure, Reason},
@@ -32,7 +33,46 @@ pub(crate) fn map_bytes(programs: impl IntoIterator<Item = ProgramInfo>) -> u64 
         .flatten()
         .collect();
     let maps = footprint::objects().maps;
-    ids.iter().filter_map(|id| maps.get(id)).sum()
+    let bytes = ids.iter().filter_map(|id| maps.get(id));
+    bytes.map(|it| it.memory_bytes).sum()
+}
+
+/// What `BPF_OBJ_GET_INFO_BY_FD` tells of, of a program or a map.
+///
+/// # Safety
+/// A structure of the kernel, or the beginning of one, whose addresses are null or lead to as much room as the length beside them says.
+pub(crate) unsafe trait Info {}
+// SAFETY: as the kernel's headers have it.
+unsafe impl Info for bpf_prog_info {}
+// SAFETY: as above.
+unsafe impl Info for bpf_map_info {}
+
+/// Fills in what the kernel tells of the object behind a descriptor.
+pub(crate) fn info<T: Info>(fd: RawFd, info: &mut T) -> Option<()> {
+    const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+
+    #[repr(C)]
+    struct Attribute {
+        fd: u32,
+        info_len: u32,
+        info: u64,
+    }
+
+    let mut attribute = Attribute {
+        fd: fd.try_into().ok()?,
+        info_len: size_of::<T>() as u32,
+        info: (&raw mut *info) as u64,
+    };
+    // SAFETY: the kernel writes at most `info_len` bytes to `info`, and where its addresses lead as much as they have room for.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            OBJ_GET_INFO_BY_FD,
+            &raw mut attribute,
+            size_of::<Attribute>(),
+        )
+    };
+    (result == 0).then_some(())
 }
 
 /// Returns when no program runs any more that began before.
@@ -54,6 +94,8 @@ pub(crate) fn refused(what: &str, privileges: &[&str], error: &dyn std::fmt::Dis
 /// A program was not loaded; with the end of the verifier's log for the client, and all of it for the service's own log.
 pub(crate) fn not_loaded(name: &str, privileges: &[&str], error: ProgramError) -> Failure {
     const TAIL_LINES: usize = 20;
+    /// Some clients take 8 KiB of trailers in all.
+    const TAIL_BYTES: usize = 2048;
     let ProgramError::LoadError {
         io_error,
         verifier_log,
@@ -67,6 +109,9 @@ pub(crate) fn not_loaded(name: &str, privileges: &[&str], error: ProgramError) -
     let log = verifier_log.to_string();
     let lines: Vec<&str> = log.lines().collect();
     let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+    let from = tail.len().saturating_sub(TAIL_BYTES);
+    let from = (from..tail.len()).find(|it| tail.is_char_boundary(*it));
+    let tail = &tail[from.unwrap_or_default()..];
     Failure::new(
         Reason::ProgramRefused,
         format!("the kernel refused program {name}: {io_error}"),
@@ -87,46 +132,13 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The kernel's types, for aya.
-///
-/// # Errors
-/// `HOOK_UNAVAILABLE` where the kernel does not show them.
-pub(crate) fn kernel_types() -> Result<&'static Btf, Failure> {
-    static TYPES: OnceLock<Option<Btf>> = OnceLock::new();
-    TYPES
-        .get_or_init(|| Btf::from_sys_fs().ok())
-        .as_ref()
-        .ok_or_else(|| Failure::new(Reason::HookUnavailable, "the kernel's BTF cannot be read"))
-}
-
 #[cfg(test)]
 mod tests {
-    use aya::{EbpfLoader, programs::SchedClassifier};
-
     use super::*;
-
-    static EMPTY: &[u8] = aya::include_bytes_aligned!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../probes/prebuilt/empty.bpf.o"
-    ));
-
-    /// `r0 = -1 ll; exit`, and the same with a register that nobody has written.
-    const RETURN: [u8; 24] = [
-        0x18, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
-    ];
-    const REFUSED: [u8; 24] = [
-        0xbf, 0x50, 0, 0, 0, 0, 0, 0, 0xbf, 0x50, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
-    ];
 
     #[test]
     fn what_the_verifier_says_is_told_short_and_kept_whole() {
-        let mut object = EMPTY.to_vec();
-        let at = object.windows(24).position(|it| it == RETURN).unwrap();
-        object[at..at + 24].copy_from_slice(&REFUSED);
-        let mut ebpf = EbpfLoader::new().load(&object).unwrap();
-        let program = ebpf.program_mut("latscope_empty").unwrap();
-        let program = <&mut SchedClassifier>::try_from(program).unwrap();
-        let failure = not_loaded("latscope_empty", &["CAP_BPF"], program.load().unwrap_err());
+        let failure = crate::engine::refused::load().unwrap_err();
         assert_eq!(failure.reason(), Reason::ProgramRefused);
         assert!(
             failure

@@ -1,11 +1,19 @@
 //! Where the running kernel keeps the fields of its structures, as its BTF says (Documentation/bpf/btf.rst).
 
-use std::{collections::HashMap, fs, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    fs,
+    sync::{Arc, Weak},
+};
+
+use aya_obj::btf::BtfKind;
+use object::Endianness;
+use parking_lot::Mutex;
 
 const MAGIC: u16 = 0xeb9f;
 const STRUCT: u32 = 4;
 const UNION: u32 = 5;
-const TYPEDEF: u32 = 8;
+const FWD: u32 = 7;
 const SECTION: u32 = 15;
 
 /// The kernel's own types.
@@ -15,21 +23,26 @@ pub(crate) struct Btf {
     /// Position of each type.
     types: Vec<usize>,
     structs: HashMap<Box<[u8]>, u32>,
-    typedefs: HashMap<Box<[u8]>, u32>,
     variables: HashMap<Box<[u8]>, u32>,
 }
 
 impl Btf {
-    /// The running kernel's, read once; or why it cannot be had.
-    pub(crate) fn running() -> &'static Result<Btf, String> {
-        static BTF: OnceLock<Result<Btf, String>> = OnceLock::new();
-        BTF.get_or_init(|| {
-            let path = "/sys/kernel/btf/vmlinux";
-            let bytes = fs::read(path).map_err(|error| {
-                format!("the kernel has no BTF (CONFIG_DEBUG_INFO_BTF): {path}: {error}")
-            })?;
-            Btf::parse(bytes).ok_or_else(|| format!("{path} is no BTF that is known"))
-        })
+    /// The running kernel's, or why it cannot be had. Read anew where nobody holds it any more: an idle service does without
+    /// these megabytes.
+    pub(crate) fn running() -> Result<Arc<Self>, String> {
+        static HELD: Mutex<Weak<Btf>> = Mutex::new(Weak::new());
+        let mut held = HELD.lock();
+        if let Some(btf) = held.upgrade() {
+            return Ok(btf);
+        }
+        let path = "/sys/kernel/btf/vmlinux";
+        let bytes = fs::read(path).map_err(|error| {
+            format!("the kernel has no BTF (CONFIG_DEBUG_INFO_BTF): {path}: {error}")
+        })?;
+        let btf = Self::parse(bytes).ok_or_else(|| format!("{path} is no BTF that is known"))?;
+        let btf = Arc::new(btf);
+        *held = Arc::downgrade(&btf);
+        Ok(btf)
     }
 
     fn parse(bytes: Vec<u8>) -> Option<Self> {
@@ -44,7 +57,6 @@ impl Btf {
             // Number 0 is void.
             types: vec![0],
             structs: HashMap::new(),
-            typedefs: HashMap::new(),
             variables: HashMap::new(),
             bytes,
         };
@@ -58,9 +70,6 @@ impl Btf {
             match kind {
                 STRUCT if entries > 0 && !name.is_empty() => {
                     btf.structs.entry(name).or_insert(id);
-                }
-                TYPEDEF => {
-                    btf.typedefs.entry(name).or_insert(id);
                 }
                 SECTION if *name == *b".data..percpu" => {
                     for entry in 0..entries {
@@ -84,10 +93,13 @@ impl Btf {
         Some(self.bits(id, field.as_bytes())? / 8)
     }
 
-    /// Whether there is a raw tracepoint of this name.
-    pub(crate) fn has_tracepoint(&self, name: &str) -> bool {
-        self.typedefs
-            .contains_key(format!("btf_trace_{name}").as_bytes())
+    /// Number of the first type of a kind and a name.
+    pub(crate) fn number(&self, kind: BtfKind, name: &str) -> Option<u32> {
+        let found = self.types.iter().skip(1).position(|at| {
+            let part = |offset| word(&self.bytes, at + offset).unwrap_or_default();
+            part(4) >> 24 & 0x1f == kind as u32 && self.string(part(0)) == Some(name.as_bytes())
+        });
+        Some(found? as u32 + 1)
     }
 
     /// Where in its memory every CPU has its own of a variable.
@@ -127,6 +139,33 @@ impl Btf {
     }
 }
 
+/// The kernel's types for aya, which looks for the number of this one and for nothing else: all that come before it are blank. The
+/// real ones would be tens of megabytes. `None` where the kernel has no such type, or no BTF.
+pub(crate) fn types_for(kind: BtfKind, name: &str) -> Option<aya::Btf> {
+    let number = Btf::running().ok()?.number(kind, name)?;
+    let header = 24_u32;
+    let types = number * 12;
+    let mut strings = vec![0];
+    strings.extend_from_slice(name.as_bytes());
+    strings.push(0);
+    let mut bytes = Vec::with_capacity((header + types) as usize + strings.len());
+    bytes.extend_from_slice(&MAGIC.to_ne_bytes());
+    // Version and flags.
+    bytes.extend_from_slice(&[1, 0]);
+    for part in [header, 0, types, types, strings.len() as u32] {
+        bytes.extend_from_slice(&part.to_ne_bytes());
+    }
+    let mut add = |name: u32, kind: u32| {
+        for part in [name, kind << 24, 0] {
+            bytes.extend_from_slice(&part.to_ne_bytes());
+        }
+    };
+    (1..number).for_each(|_| add(0, FWD));
+    add(1, kind as u32);
+    bytes.extend_from_slice(&strings);
+    aya::Btf::parse(&bytes, Endianness::default()).ok()
+}
+
 /// Bytes behind the common part of a type.
 fn tail(kind: u32, entries: usize) -> Option<usize> {
     Some(match kind {
@@ -155,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_running_kernel_tells_its_fields() {
-        let btf = Btf::running().as_ref().unwrap();
+        let btf = Btf::running().unwrap();
         // The first field of all, and one inside unions without a name.
         assert_eq!(btf.offset("list_head", "next"), Some(0));
         assert_eq!(btf.offset("list_head", "prev"), Some(8));
@@ -168,8 +207,28 @@ mod tests {
         assert_eq!(btf.offset("task_struct", "no_such_field"), None);
         assert!(btf.variable("runqueues").unwrap().is_multiple_of(64));
         assert_eq!(btf.variable("no_such_variable"), None);
-        assert!(btf.has_tracepoint("sched_switch"));
-        assert!(!btf.has_tracepoint("sched_nothing"));
+    }
+
+    #[test]
+    fn aya_finds_the_number_of_a_type_as_in_the_whole() {
+        let whole = aya::Btf::from_sys_fs().unwrap();
+        for (kind, name) in [
+            (BtfKind::Typedef, "btf_trace_sched_switch"),
+            (BtfKind::Typedef, "btf_trace_sys_enter"),
+            (BtfKind::Func, "bpf_iter_tcp"),
+        ] {
+            let number = |types: &aya::Btf| types.id_by_type_name_kind(name, kind).unwrap();
+            let alone = types_for(kind, name).unwrap();
+            assert_eq!(number(&alone), number(&whole), "{name}");
+        }
+        assert!(types_for(BtfKind::Typedef, "btf_trace_sched_nothing").is_none());
+        assert!(types_for(BtfKind::Func, "btf_trace_sched_switch").is_none());
+    }
+
+    #[test]
+    fn nobody_who_holds_it_reads_it_twice() {
+        let held = Btf::running().unwrap();
+        assert!(Arc::ptr_eq(&held, &Btf::running().unwrap()));
     }
 
     #[test]

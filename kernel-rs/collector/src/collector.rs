@@ -86,6 +86,7 @@ impl Collector {
         for (_, engine) in self.engines()? {
             known.extend(engine.capabilities());
         }
+        footprint::give_back();
         let capabilities = metric::TABLE.iter().map(|row| {
             let probed = known
                 .iter()

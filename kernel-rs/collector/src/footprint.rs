@@ -14,20 +14,30 @@ pub(crate) struct Program {
     pub(crate) recursion_misses: u64,
 }
 
+/// A map that this process holds open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Map {
+    pub(crate) fd: RawFd,
+    pub(crate) memory_bytes: u64,
+}
+
 /// The eBPF objects that this process holds open, by id. The kernel tells of them in `/proc/self/fdinfo`, for which no
 /// privilege is needed.
 #[derive(Debug, Default)]
 pub(crate) struct Objects {
     pub(crate) programs: HashMap<u32, Program>,
-    /// Bytes of each map.
-    pub(crate) maps: HashMap<u32, u64>,
+    pub(crate) maps: HashMap<u32, Map>,
+    /// Descriptors of types (BTF) that were loaded with programs.
+    pub(crate) types: HashMap<u32, RawFd>,
 }
 
 impl Objects {
     /// Bytes of kernel memory of all of them.
     pub(crate) fn memory_bytes(&self) -> u64 {
         let programs = self.programs.values().map(|it| it.memory_bytes);
-        programs.chain(self.maps.values().copied()).sum()
+        programs
+            .chain(self.maps.values().map(|it| it.memory_bytes))
+            .sum()
     }
 
     /// How long the programs have run while the kernel counted.
@@ -60,8 +70,10 @@ pub(crate) fn objects() -> Objects {
             };
             objects.programs.insert(id as u32, program);
         } else if let Some(id) = value("map_id:") {
-            let bytes = value("memlock:").unwrap_or(0);
-            objects.maps.insert(id as u32, bytes);
+            let memory_bytes = value("memlock:").unwrap_or(0);
+            objects.maps.insert(id as u32, Map { fd, memory_bytes });
+        } else if let Some(id) = value("btf_id:") {
+            objects.types.insert(id as u32, fd);
         }
     }
     objects
@@ -79,6 +91,31 @@ fn number(text: &str, name: &str) -> Option<u64> {
 /// One of our programs.
 pub(crate) fn program(id: u32) -> Option<Program> {
     objects().programs.get(&id).copied()
+}
+
+/// Has the allocator of the process hold on to less of what is freed; for a start.
+pub fn bound() {
+    /// What is larger is the kernel's again as soon as it is freed. Left alone, glibc raises this to 32 MiB with what it sees.
+    #[cfg(target_env = "gnu")]
+    const LARGE_BYTES: libc::c_int = 128 << 10;
+    /// Pools of free memory: each is as large as the most that its threads ever had at once.
+    #[cfg(target_env = "gnu")]
+    const POOLS: libc::c_int = 2;
+    #[cfg(target_env = "gnu")]
+    // SAFETY: two numbers of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+        libc::mallopt(libc::M_ARENA_MAX, POOLS);
+    }
+}
+
+/// Gives memory back to the host that was freed and kept: worth it after something large.
+pub fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only looks through what is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// Memory that the process has in RAM.

@@ -12,7 +12,7 @@ mod container;
 mod encode;
 pub mod engine;
 pub mod failure;
-mod footprint;
+pub mod footprint;
 pub mod histogram;
 pub mod log;
 pub mod metric;
@@ -31,6 +31,7 @@ pub mod span;
 pub mod spec;
 mod statistics;
 pub mod text;
+mod verifier;
 mod wire;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What the kernel tells of a loaded program.
 
-use std::{os::fd::RawFd, time::Duration};
+use std::{mem, os::fd::RawFd, time::Duration};
 
 use aya::programs::ProgramInfo;
+use aya_obj::generated::bpf_prog_info;
 
 use crate::{bpf, footprint, proto::ProgramStats, statistics};
 
@@ -19,7 +20,7 @@ pub(crate) struct Own<'a> {
     pub(crate) load_time: Duration,
 }
 
-/// All that can be told of a program without its bytecode.
+/// All that can be told of a program without its bytecode and its verifier's log.
 pub(crate) fn stats(own: Own<'_>, info: ProgramInfo) -> ProgramStats {
     let counted = statistics::on() || info.run_count() > 0;
     let id = info.id();
@@ -46,79 +47,41 @@ pub(crate) fn stats(own: Own<'_>, info: ProgramInfo) -> ProgramStats {
 /// `None` for a program that is not ours, and without `CAP_BPF`.
 pub(crate) fn bytecode(id: u32) -> Option<Vec<u8>> {
     let fd = footprint::program(id)?.fd;
-    let length = info(fd, id, ProgInfo::default())?.xlated_len;
-    let mut bytes = vec![0_u8; length as usize];
-    let asked = ProgInfo {
-        xlated_len: length,
-        xlated: bytes.as_mut_ptr() as u64,
-        ..ProgInfo::default()
-    };
-    let written = info(fd, id, asked)?.xlated_len;
+    let length = translated(fd, id, &mut [])?;
+    let mut bytes = vec![0; length as usize];
+    let written = translated(fd, id, &mut bytes)?;
     bytes.truncate(written as usize);
     Some(bytes).filter(|it| !it.is_empty())
 }
 
 /// The maps that one of our programs uses, by id; none for a program that is not ours.
 pub(crate) fn map_ids(id: u32) -> Vec<u32> {
+    /// Most of a program (`MAX_USED_MAPS`).
+    const MAPS: usize = 64;
     let ids = || {
         let fd = footprint::program(id)?.fd;
-        let count = info(fd, id, ProgInfo::default())?.nr_map_ids;
-        let mut ids = vec![0_u32; count as usize];
-        let asked = ProgInfo {
-            nr_map_ids: count,
-            map_ids: ids.as_mut_ptr() as u64,
-            ..ProgInfo::default()
-        };
-        let written = info(fd, id, asked)?.nr_map_ids;
-        ids.truncate(written as usize);
-        Some(ids)
+        let mut ids = vec![0_u32; MAPS];
+        // SAFETY: of integers and addresses, for which zero is a value.
+        let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+        info.nr_map_ids = MAPS as u32;
+        info.map_ids = ids.as_mut_ptr() as u64;
+        bpf::info(fd, &mut info)?;
+        ids.truncate(info.nr_map_ids as usize);
+        // The descriptor may have been closed meanwhile, and be another object's.
+        (info.id == id).then_some(ids)
     };
     ids().unwrap_or_default()
 }
 
-/// The beginning of `struct bpf_prog_info`; the kernel takes and gives as much of it as it is told.
-#[repr(C)]
-#[derive(Default)]
-struct ProgInfo {
-    kind: u32,
-    id: u32,
-    tag: [u8; 8],
-    jited_len: u32,
-    xlated_len: u32,
-    jited: u64,
-    xlated: u64,
-    load_time: u64,
-    created_by_uid: u32,
-    nr_map_ids: u32,
-    map_ids: u64,
-}
-
-/// What the kernel tells of a program; it fills the buffers that `info` points to, as far as they go.
-fn info(fd: RawFd, id: u32, mut info: ProgInfo) -> Option<ProgInfo> {
-    const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
-
-    #[repr(C)]
-    struct Attribute {
-        fd: u32,
-        info_len: u32,
-        info: u64,
+/// Length of the translated instructions, which are copied into `bytes` as far as it goes.
+fn translated(fd: RawFd, id: u32, bytes: &mut [u8]) -> Option<u32> {
+    // SAFETY: of integers and addresses, for which zero is a value.
+    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+    info.xlated_prog_len = bytes.len().try_into().ok()?;
+    if !bytes.is_empty() {
+        info.xlated_prog_insns = bytes.as_mut_ptr() as u64;
     }
-
-    let mut attribute = Attribute {
-        fd: fd.try_into().ok()?,
-        info_len: size_of::<ProgInfo>() as u32,
-        info: (&raw mut info) as u64,
-    };
-    // SAFETY: the kernel writes at most `info_len` bytes to `info`, and to the buffers in it no more than the lengths beside
-    // them say; callers keep those alive until it returns.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            OBJ_GET_INFO_BY_FD,
-            &raw mut attribute,
-            size_of::<Attribute>(),
-        )
-    };
+    bpf::info(fd, &mut info)?;
     // The descriptor may have been closed meanwhile, and be another object's.
-    (result == 0 && info.id == id).then_some(info)
+    (info.id == id).then_some(info.xlated_prog_len)
 }

@@ -37,7 +37,7 @@ use crate::{
         self, Checked,
         compiled::{Clause, Collection},
     },
-    statistics,
+    statistics, verifier,
 };
 
 /// A session from its start on. Engines write its log, readers read it.
@@ -52,6 +52,7 @@ pub struct Session {
     changes_told: AtomicUsize,
     changed: Arc<Notify>,
     closed: AtomicBool,
+    refusals: Vec<Failure>,
 }
 
 struct Inner {
@@ -149,10 +150,11 @@ impl Session {
             }
         }
         let unattached = unattached(&refused, &spec);
+        let refusals: Vec<Failure> = refused.into_iter().map(|it| it.1).collect();
         if attachments.is_empty()
-            && let Some((_, failure)) = refused.into_iter().next()
+            && let Some(failure) = refusals.first()
         {
-            return Err(failure);
+            return Err(failure.clone());
         }
         let changed = Arc::new(Notify::new());
         log.wake_at(u64::MAX, &changed);
@@ -177,7 +179,14 @@ impl Session {
             changes_told: AtomicUsize::new(0),
             changed,
             closed: AtomicBool::new(false),
+            refusals,
         }))
+    }
+
+    /// Why engines could not attach their part of it, with what is for the service's own log.
+    #[must_use]
+    pub fn refusals(&self) -> &[Failure] {
+        &self.refusals
     }
 
     /// The spec with defaults filled in.
@@ -302,7 +311,7 @@ impl Session {
         self.filters.generation()
     }
 
-    /// Totals, programs without their bytecode, kernel memory, readers.
+    /// Totals, programs without bytecode and verifier's log, kernel memory, readers.
     ///
     /// # Errors
     /// `CLOSED`.
@@ -337,10 +346,12 @@ impl Session {
         let ids = programs
             .iter()
             .flat_map(|it| program::map_ids(it.program_id));
-        Ok(ids.filter_map(|id| Some((id, *all.get(&id)?))).collect())
+        Ok(ids
+            .filter_map(|id| Some((id, all.get(&id)?.memory_bytes)))
+            .collect())
     }
 
-    /// As [`Session::stats`], with the programs' bytecode.
+    /// As [`Session::stats`], with the programs' bytecode and what the verifier said of them.
     ///
     /// # Errors
     /// `CLOSED`.
@@ -348,6 +359,7 @@ impl Session {
         let mut stats = self.stats()?;
         for it in &mut stats.programs {
             it.bytecode = program::bytecode(it.program_id).unwrap_or_default();
+            it.verifier_log = verifier::log(&it.name, it.program_id).unwrap_or_default();
         }
         Ok(stats)
     }
@@ -447,6 +459,7 @@ impl Session {
         self.stop(EndReason::SessionDeleted);
         self.log.close();
         self.store.clear(self.readers.load(Ordering::Relaxed) > 0);
+        footprint::give_back();
     }
 
     /// # Errors

@@ -7,6 +7,8 @@ export interface Addon {
   peerUid: (descriptor: number) => number | null;
   /** Sends an entry in the systemd journal's native form; throws where it cannot be delivered at once. */
   sendToJournal: (socket: string, entry: Buffer) => void;
+  /** Gives memory back to the host that was freed and kept. */
+  giveMemoryBack: () => void;
 }
 
 /** The native addon cannot be loaded; the message says why, for a person. */

@@ -48,8 +48,10 @@ export interface SessionHandle {
   effectiveSpec(): Buffer;
   /** A Session with only probe_statuses, state and state_reason set. */
   probes(): Buffer;
-  /** SessionStats; with the programs' bytecode, if asked for. */
-  stats(withBytecode: boolean): Promise<Buffer>;
+  /** Why engines could not attach their part of it, each as the JSON of a failure. */
+  refusals(): string[];
+  /** SessionStats; `full` with the programs' bytecode and what the verifier said of them. */
+  stats(full: boolean): Promise<Buffer>;
   /** New filters, exclude, collection and limits, narrowed by `scope`. @returns the effective SessionSpec. */
   update(spec: Buffer, scope: ReaderScope): Promise<Buffer>;
   /** The next SessionChange that the collector itself decided on; null once closed. */

@@ -48,6 +48,14 @@ describe("toStatus", () => {
     expect(told.length).toBeGreaterThan(1);
   });
 
+  it("never leaves the reason out, however much its metadata says", () => {
+    const metadata = { program: "latscope_in", verifier_log_tail: "ü".repeat(100_000) };
+    const result = toStatus(new Failure("FAILED_PRECONDITION", "PROGRAM_REFUSED", "y".repeat(2000), { metadata }));
+    const { ErrorInfo } = detailsOf(result);
+    expect(ErrorInfo).toMatchObject({ reason: "PROGRAM_REFUSED", metadata: { program: "latscope_in" } });
+    expect(ErrorInfo?.metadata["verifier_log_tail"]).toMatch(/^ü{200,}…$/);
+  });
+
   it("survives text that is no well-formed Unicode", () => {
     expect(toStatus(Failure.of("FIELD_INVALID", "\ud800")).details).toBe("\ufffd");
   });

@@ -17,6 +17,8 @@ export const errorDomain = "latscope";
 const maxDetailBytes = 5 * 1024;
 const maxMessageLength = 1000;
 const maxDescriptionLength = 500;
+// Bytes of one of JavaScript's characters.
+const maxUtf8 = 3;
 
 /** The failure as grpc-js sends it: status, message and google.rpc details. */
 export function toStatus(failure: Failure): Pick<ServiceError, "code" | "details" | "metadata"> {
@@ -37,10 +39,7 @@ function encodeStatus(code: number, message: string, failure: Failure): Buffer {
   };
   const { violations = [], precondition = [], quota = [], resource, metadata = {}, retryAfterMs } = failure.details;
 
-  add(
-    "ErrorInfo",
-    ErrorInfo.encode({ reason: failure.reason, domain: errorDomain, metadata: { ...metadata } }).finish(),
-  );
+  add("ErrorInfo", errorInfo(failure.reason, metadata, room));
   if (resource !== undefined) {
     const info = { resourceType: resource.type, resourceName: resource.name };
     add("ResourceInfo", ResourceInfo.encode(ResourceInfo.fromPartial(info)).finish());
@@ -70,6 +69,16 @@ function encodeStatus(code: number, message: string, failure: Failure): Buffer {
     );
   }
   return Buffer.from(Status.encode({ code, message, details }).finish());
+}
+
+/** Never left out: where there is no room for all that its metadata says, each value is cut short. */
+function errorInfo(reason: string, metadata: Readonly<Record<string, string>>, room: number): Uint8Array {
+  const encode = (most: number): Uint8Array => {
+    const pairs = Object.entries(metadata).map(([key, value]) => [key, shorten(value.toWellFormed(), most)] as const);
+    return ErrorInfo.encode({ reason, domain: errorDomain, metadata: Object.fromEntries(pairs) }).finish();
+  };
+  const whole = encode(room);
+  return whole.length <= room ? whole : encode(Math.floor(room / (Object.keys(metadata).length + 1) / maxUtf8));
 }
 
 /** Encodes as many of the items, from the first on, as `room` bytes hold. */

@@ -10,6 +10,7 @@ import {
 import { encodeScope } from "../addon/scope.js";
 import type { Collector, SessionHandle } from "../addon/types.js";
 import { Failure } from "../failure/failure.js";
+import { fromAddon } from "../failure/from-addon.js";
 import type { Logger } from "../log/logger.js";
 import { drainingFailure } from "../rpc/context.js";
 import { SessionFeed } from "./feed.js";
@@ -205,7 +206,14 @@ export class Sessions {
     this.armIdle(record);
     this.feed.changed(record);
     this.#log.info({ session: record.name, state: SessionState[record.state] }, `${record.name} started`);
+    for (const refusal of handle.refusals()) this.#tell(record, refusal);
     this.#inBackground(this.#follow(record, handle), record);
+  }
+
+  /** What the host refused a session, with what no client gets: the whole of a verifier's log. */
+  #tell({ name }: SessionRecord, refusal: string): void {
+    const failure = fromAddon(new Error(refusal));
+    this.#log.warn({ session: name, reason: failure?.reason, more: failure?.details.log }, failure?.message);
   }
 
   async #end(record: SessionRecord, state: SessionState, why: StopReason, reason = ""): Promise<void> {

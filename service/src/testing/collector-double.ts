@@ -121,8 +121,12 @@ export class SessionDouble implements SessionHandle {
     return Buffer.from(Session.encode(Session.fromPartial({ state: SessionState.RUNNING, probeStatuses })).finish());
   }
 
-  stats(withBytecode: boolean): Promise<Buffer> {
-    const programs = [{ name: "double", ...(withBytecode ? { bytecode: Buffer.alloc(8) } : {}) }];
+  refusals(): string[] {
+    return [];
+  }
+
+  stats(full: boolean): Promise<Buffer> {
+    const programs = [{ name: "double", ...(full ? { bytecode: Buffer.alloc(8) } : {}) }];
     const stats = SessionStats.fromPartial({ kernelMemoryBytes: 4096n, totals: { delivered: 7n }, programs });
     return Promise.resolve(Buffer.from(SessionStats.encode(stats).finish()));
   }

@@ -3,6 +3,8 @@
 #[cfg(any(test, feature = "synthetic"))]
 mod hostile;
 #[cfg(any(test, feature = "synthetic"))]
+pub(crate) mod refused;
+#[cfg(any(test, feature = "synthetic"))]
 pub mod synthetic;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
@@ -12,14 +13,14 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Attachment, Engine, hostile::Hostile};
+use super::{Attachment, Engine, hostile::Hostile, refused};
 use crate::{
     failure::{Failure, Reason},
     histogram::{Histogram, group},
     log::SessionLog,
     proto::{
-        Capability, Direction, Group, IpProtocol, Metric, ProbeStatus, ProgramStats, Quality,
-        Totals,
+        Capability, Direction, Group, IpProtocol, Loss, LossStage, Metric, ProbeStatus,
+        ProgramStats, Quality, Totals,
     },
     sample::{FlowView, Sample, quality_bit},
     spec::{CompiledSpec, compiled::Collection},
@@ -43,10 +44,24 @@ pub struct Synthetic {
     pub flows: u16,
     /// A seed: every string is as bad as a kernel or a wire could make it.
     pub hostile: Option<u64>,
+    /// One sample in so many is lost, as by a full ring; 0 = none.
+    pub lose: u64,
+    /// Sessions are refused with the failure of a program that the verifier refuses.
+    pub refuse: bool,
+}
+
+/// What became of the samples made so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Made {
+    count: u64,
+    lost: u64,
+    /// Too fast to be told each.
+    withheld: u64,
 }
 
 impl Synthetic {
-    /// Reads `prefill=N,per_second=N,flows=N,hostile=SEED`, with defaults of 0, 0 and 16, and good strings.
+    /// Reads `prefill=N,per_second=N,flows=N,hostile=SEED,lose=N,refuse=1`, with defaults of 0, 0 and 16, good strings, nothing lost and
+    /// nothing refused.
     ///
     /// # Errors
     /// `FIELD_INVALID` for anything else.
@@ -56,6 +71,8 @@ impl Synthetic {
             per_second: 0,
             flows: 16,
             hostile: None,
+            lose: 0,
+            refuse: false,
         };
         for pair in text.split(',').filter(|it| !it.is_empty()) {
             let wrong = || {
@@ -72,15 +89,36 @@ impl Synthetic {
                 "per_second" => synthetic.per_second = number,
                 "flows" => synthetic.flows = number.clamp(1, u64::from(u16::MAX)) as u16,
                 "hostile" => synthetic.hostile = Some(number),
+                "lose" => synthetic.lose = number,
+                "refuse" => synthetic.refuse = number != 0,
                 _ => return Err(wrong()),
             }
         }
         Ok(synthetic)
     }
 
-    fn append(&self, log: &SessionLog, first: u64, count: u64, unix_ns: u64, step_ns: u64) {
+    /// Makes samples up to the `due`-th, the first of them at a time, each so much later than the one before.
+    fn make(
+        &self,
+        log: &SessionLog,
+        made: &mut Made,
+        due: u64,
+        (unix_ns, step_ns): (u64, u64),
+        least_ns: u64,
+    ) {
         let hostile = self.hostile.map(Hostile::new);
-        log.append((first..first + count).map(|index| {
+        let first = made.count;
+        let (mut lost, mut withheld) = (0, 0);
+        let told = (first..due).filter(|index| {
+            if self.lose > 0 && index.is_multiple_of(self.lose) {
+                lost += 1;
+                return false;
+            }
+            let slow = latency_ns(*index) >= least_ns;
+            withheld += u64::from(!slow);
+            slow
+        });
+        log.append(told.map(|index| {
             let time_unix_ns = unix_ns + (index - first) * step_ns;
             let sample = sample(self.flow_of(index), latency_ns(index), time_unix_ns);
             match &hostile {
@@ -88,6 +126,12 @@ impl Synthetic {
                 None => sample,
             }
         }));
+        log.loss(LossStage::KernelRingFull, lost, unix_ns, unix_ns);
+        *made = Made {
+            count: due.max(first),
+            lost: made.lost + lost,
+            withheld: made.withheld + withheld,
+        };
     }
 
     fn flow_of(&self, index: u64) -> u16 {
@@ -152,6 +196,9 @@ impl Engine for Synthetic {
     }
 
     fn load(&self, _spec: &CompiledSpec) -> Result<Vec<ProgramStats>, Failure> {
+        if self.refuse {
+            refused::load()?;
+        }
         Ok(Vec::new())
     }
 
@@ -160,20 +207,32 @@ impl Engine for Synthetic {
         spec: &CompiledSpec,
         log: Arc<SessionLog>,
     ) -> Result<Box<dyn Attachment>, Failure> {
+        self.load(spec)?;
         let unix = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_nanos() as u64;
         let from = unix.saturating_sub(self.prefill * PREFILL_STEP_NS);
         let histograms_only = spec.collection.histograms_only;
-        if !histograms_only {
-            self.append(&log, 0, self.prefill, from, PREFILL_STEP_NS);
-        }
-        let made = Arc::new(Mutex::new(self.prefill));
+        let least_ns = if histograms_only {
+            u64::MAX
+        } else {
+            spec.collection.sample_min_latency_ns
+        };
+        let mut made = Made::default();
+        self.make(
+            &log,
+            &mut made,
+            self.prefill,
+            (from, PREFILL_STEP_NS),
+            least_ns,
+        );
+        let made = Arc::new(Mutex::new(made));
+        let least = Arc::new(AtomicU64::new(least_ns));
         let counted = Counted::new(*self, &spec.collection);
         let (stop, stopped) = mpsc::channel();
         let thread = (self.per_second > 0).then(|| {
-            let (synthetic, made) = (*self, made.clone());
+            let (synthetic, made, least) = (*self, made.clone(), least.clone());
             thread::spawn(move || {
                 let start = Instant::now();
                 while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
@@ -182,11 +241,8 @@ impl Engine for Synthetic {
                         + (u128::from(synthetic.per_second) * elapsed.as_nanos() / 1_000_000_000)
                             as u64;
                     let unix_ns = unix + elapsed.as_nanos() as u64;
-                    let mut made = made.lock();
-                    if !histograms_only {
-                        synthetic.append(&log, *made, due - *made, unix_ns, 0);
-                    }
-                    *made = due;
+                    let least_ns = least.load(Ordering::Relaxed);
+                    synthetic.make(&log, &mut made.lock(), due, (unix_ns, 0), least_ns);
                     log.set_watermark(0, unix_ns);
                 }
             })
@@ -194,6 +250,7 @@ impl Engine for Synthetic {
         let probes = spec.probes.iter().map(|it| it.index).collect();
         Ok(Box::new(Producer {
             made,
+            least_ns: least,
             counted: Mutex::new(counted),
             histograms_only,
             probes,
@@ -242,7 +299,8 @@ impl Counted {
 
 /// One session's producer.
 struct Producer {
-    made: Arc<Mutex<u64>>,
+    made: Arc<Mutex<Made>>,
+    least_ns: Arc<AtomicU64>,
     counted: Mutex<Counted>,
     histograms_only: bool,
     probes: Vec<u32>,
@@ -259,22 +317,36 @@ impl Attachment for Producer {
             ));
         }
         let mut counted = self.counted.lock();
-        counted.count_to(*self.made.lock());
+        counted.count_to(self.made.lock().count);
         counted.collection = spec.collection.clone();
+        if !self.histograms_only {
+            let least_ns = spec.collection.sample_min_latency_ns;
+            self.least_ns.store(least_ns, Ordering::Relaxed);
+        }
         Ok(())
     }
 
     fn totals(&self) -> Totals {
-        let measured = *self.made.lock();
+        let Made {
+            count,
+            lost,
+            withheld,
+        } = *self.made.lock();
+        let loss = (lost > 0).then(|| Loss {
+            stage: LossStage::KernelRingFull.into(),
+            count: lost,
+            ..Loss::default()
+        });
         Totals {
-            measured,
-            aggregated_only: if self.histograms_only { measured } else { 0 },
+            measured: count,
+            aggregated_only: withheld,
+            losses: loss.into_iter().collect(),
             ..Totals::default()
         }
     }
 
     fn histograms(&self) -> Result<Vec<(Group, Histogram)>, Failure> {
-        let made = *self.made.lock();
+        let made = self.made.lock().count;
         let mut counted = self.counted.lock();
         counted.count_to(made);
         let groups = counted.groups.iter();
@@ -327,6 +399,8 @@ mod tests {
             per_second: 0,
             flows: 3,
             hostile: None,
+            lose: 10,
+            refuse: false,
         };
         let spec = SessionSpec {
             probes: vec![Probe {
@@ -341,7 +415,10 @@ mod tests {
         };
         let spec = spec::check(&spec).unwrap().compiled;
         let log = Arc::new(SessionLog::new(&testing::limits()));
-        let attachment = synthetic.start(&spec, log).unwrap();
+        let attachment = synthetic.start(&spec, log.clone()).unwrap();
+        let totals = attachment.totals();
+        assert_eq!((totals.measured, totals.losses[0].count), (1001, 101));
+        assert_eq!((log.next_index(), totals.aggregated_only), (900, 0));
         for _ in 0..2 {
             let mut groups = attachment.histograms().unwrap();
             groups.sort_by(|a, b| a.0.cmp(&b.0));

@@ -146,11 +146,10 @@ impl Drop for PacketAttachment {
     }
 }
 
-fn totals(state: &mut State, id: u64) -> Result<Totals, Failure> {
+fn totals(state: &State, id: u64) -> Result<Totals, Failure> {
     if let Some(ended) = state.ended.get(&id) {
         return Ok(ended.totals.clone());
     }
-    state.fold()?;
     let classes = state.classes()?;
     let counters = state.object.counters()?;
     let Some(member) = state.members.get(&id) else {

@@ -261,6 +261,7 @@ impl State {
         place: Option<Place>,
     ) -> Result<u64, Failure> {
         self.fold()?;
+        self.forget_names()?;
         self.listen(place.as_ref())?;
         let bits = self.bits_for(&[], lane::of(spec)?)?;
         let view = View::of(spec);
@@ -456,9 +457,31 @@ impl State {
         Ok(())
     }
 
-    /// Counters of the bank in use.
+    /// Counters that are not in the books yet: of the bank in use, and for a while after a change of the other.
     pub(super) fn classes(&self) -> Result<Vec<(u64, ClassStats)>, Failure> {
-        self.object.classes.read(self.generation & 1)
+        let bank = self.generation & 1;
+        let mut classes = self.object.classes.read(bank)?;
+        if self.unfolded {
+            classes.extend(self.object.classes.read(1 - bank)?);
+        }
+        Ok(classes)
+    }
+
+    /// Forgets the names of interfaces that went before; first what still bears them is brought into the books and the logs.
+    fn forget_names(&mut self) -> Result<(), Failure> {
+        let stale = |routes: &Routes, attached: &HashMap<u32, Attached>| {
+            let mut names = routes.names.keys();
+            names.any(|index| !attached.contains_key(index))
+        };
+        if !self.reader.look(|routes| stale(routes, &self.attached)) {
+            return Ok(());
+        }
+        self.fold()?;
+        self.reader.drain();
+        let attached = &self.attached;
+        self.reader
+            .route(|routes| routes.names.retain(|index, _| attached.contains_key(index)));
+        Ok(())
     }
 
     /// What was counted in the kernel for a session since its start, by group.
@@ -520,12 +543,7 @@ impl State {
                 wanted.entry(interface.index).or_insert((interface, 0)).1 |= 1 << group;
             }
         }
-        // The names of interfaces that went the last time: their samples are in the logs by now, and their histograms are
-        // when they have been brought in.
-        self.fold()?;
-        let attached = &self.attached;
-        self.reader
-            .route(|routes| routes.names.retain(|index, _| attached.contains_key(index)));
+        self.forget_names()?;
         let gone: Vec<u32> = self
             .attached
             .iter()

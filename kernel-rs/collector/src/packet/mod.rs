@@ -40,4 +40,5 @@ use crate::{
 };
 
 pub use engine::PacketEngine;
+pub(crate) use object::PACKET as OBJECT;
 pub use tables::Tables;

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// The object, as the build script left it.
-pub(super) static PACKET: &[u8] = aya::include_bytes_aligned!(concat!(
+pub(crate) static PACKET: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../probes/prebuilt/packet.bpf.o"
 ));

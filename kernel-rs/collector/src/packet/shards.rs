@@ -54,7 +54,11 @@ pub(super) fn make(ebpf: &mut Ebpf, count: u32) -> Result<(Rings, u64), Failure>
         rings.push(ring);
     }
     let maps = footprint::objects().maps;
-    let memory = ids.iter().filter_map(|id| maps.get(id)).sum();
+    let memory = ids
+        .iter()
+        .filter_map(|id| maps.get(id))
+        .map(|it| it.memory_bytes)
+        .sum();
     Ok((
         Rings {
             shards: rings,

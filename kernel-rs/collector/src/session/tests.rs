@@ -115,6 +115,8 @@ fn what_one_engine_cannot_do_here_leaves_the_others_part() {
     );
     let fates: Vec<_> = probes.iter().map(|it| (it.probe, it.attached)).collect();
     assert_eq!(fates, [(0, false), (1, false)]);
+    let refusals = session.refusals().iter().map(Failure::reason);
+    assert_eq!(refusals.collect::<Vec<_>>(), [Reason::HookUnavailable]);
     assert_eq!(session.totals().measured, 3);
 }
 

@@ -12,6 +12,7 @@ use super::{
     object::{Object, PROGRAM},
 };
 use crate::{
+    failure::Failure,
     metric::{self, EngineKind, Row},
     program,
     proto::{Capability, HookResult, Metric, ProbeStatus, ProgramStats},
@@ -26,22 +27,25 @@ static TRIED: OnceLock<Outcome> = OnceLock::new();
 /// What of the host's connections is not seen, for a person; or why nothing is.
 pub(super) type Outcome = Result<Option<String>, String>;
 
-/// Attaches the program once, and takes it off again at once; or why that is not possible. What sessions have asked of sockets,
-/// where it is `attached`, stays.
-pub(super) fn tried(object: &mut Object, attached: bool) -> Outcome {
-    let attempt = || match object.attach() {
-        Ok(_) => {
-            // One that is there in any case.
-            let _connection = connection();
-            let unseen = object.visit(Visit::Ask);
-            if !attached {
-                let _ = object.visit(Visit::Release);
-            }
-            Ok(unseen)
-        }
-        Err(failure) => Err(failure.message().to_owned()),
-    };
+/// What trying came to; it is tried once.
+pub(super) fn tried(attempt: impl FnOnce() -> Result<Option<String>, Failure>) -> Outcome {
+    let attempt = || attempt().map_err(|failure| failure.message().to_owned());
     TRIED.get_or_init(attempt).clone()
+}
+
+/// Attaches the program once, and takes it off again at once. What sessions have asked of sockets, where it is `attached`, stays.
+///
+/// # Errors
+/// Why that is not possible.
+pub(super) fn attempt(object: &mut Object, attached: bool) -> Result<Option<String>, Failure> {
+    let _link = object.attach()?;
+    // One that is there in any case.
+    let _connection = connection();
+    let unseen = object.visit(Visit::Ask);
+    if !attached {
+        let _ = object.visit(Visit::Release);
+    }
+    Ok(unseen)
 }
 
 /// Both ends of a connection, where there is a loopback interface.

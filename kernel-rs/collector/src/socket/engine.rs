@@ -63,13 +63,17 @@ impl SocketEngine {
 
 impl Engine for SocketEngine {
     fn capabilities(&self) -> Vec<Capability> {
-        let outcome = match open(&mut self.state.lock(), &self.state) {
-            Ok(state) => {
-                let attached = state.attached.is_some();
-                capability::tried(&mut state.object, attached)
-            }
-            Err(failure) => Err(failure.message().to_owned()),
-        };
+        let mut state = self.state.lock();
+        let used = state.is_some();
+        let outcome = capability::tried(|| {
+            let state = open(&mut state, &self.state)?;
+            let attached = state.attached.is_some();
+            capability::attempt(&mut state.object, attached)
+        });
+        if !used {
+            // What was only tried is not kept.
+            *state = None;
+        }
         capability::rows(&outcome)
     }
 

@@ -15,11 +15,13 @@ use aya::{
     maps::{Array, MapData},
     programs::{Iter, ProgramError, iter::IterLink},
 };
+use aya_obj::btf::BtfKind;
 use latscope_events::socket::visited;
 use nix::sched::{CloneFlags, setns};
 
 use crate::{
-    bpf::{self, kernel_types, take},
+    bpf::{self, take},
+    btf,
     failure::{Failure, Reason},
 };
 
@@ -106,7 +108,13 @@ fn loaded<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Iter, Failure> {
         .try_into()
         .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
     if program.fd().is_err() {
-        let loaded = program.load("tcp", kernel_types()?);
+        let types = btf::types_for(BtfKind::Func, "bpf_iter_tcp").ok_or_else(|| {
+            Failure::new(
+                Reason::HookUnavailable,
+                "the kernel has no iterator of TCP sockets",
+            )
+        })?;
+        let loaded = program.load("tcp", &types);
         loaded.map_err(|error| bpf::not_loaded(name, super::object::PRIVILEGES, error))?;
     }
     Ok(program)

@@ -19,3 +19,4 @@ mod routes;
 mod series;
 
 pub use engine::SocketEngine;
+pub(crate) use object::SOCKET as OBJECT;

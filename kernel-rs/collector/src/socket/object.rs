@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// The object, as the build script left it.
-static SOCKET: &[u8] = aya::include_bytes_aligned!(concat!(
+pub(crate) static SOCKET: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../probes/prebuilt/socket.bpf.o"
 ));

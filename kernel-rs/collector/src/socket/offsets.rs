@@ -6,7 +6,7 @@ use crate::btf::Btf;
 
 /// Those of the running kernel, or which of them it does not tell.
 pub(super) fn running() -> Result<Offsets, String> {
-    let btf = Btf::running().as_ref().map_err(Clone::clone)?;
+    let btf = Btf::running()?;
     let offset = |structure: &str, field: &str| {
         btf.offset(structure, field)
             .ok_or_else(|| format!("the kernel's BTF has no {structure}.{field}"))

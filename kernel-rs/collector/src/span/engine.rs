@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     bpf::grace,
+    btf::Btf,
     clock,
     engine::{Attachment, Engine},
     failure::{Failure, Reason},
@@ -59,7 +60,16 @@ impl SpanEngine {
 
 impl Engine for SpanEngine {
     fn capabilities(&self) -> Vec<Capability> {
-        capability::rows(|metric| open(&mut self.state.lock(), &self.state)?.try_out(metric))
+        let mut state = self.state.lock();
+        let used = state.is_some();
+        // Read once for all of them.
+        let _types = Btf::running();
+        let rows = capability::rows(|metric| open(&mut state, &self.state)?.try_out(metric));
+        if !used {
+            // What was only tried is not kept.
+            *state = None;
+        }
+        rows
     }
 
     fn check(&self, spec: &CompiledSpec) -> Result<(), Failure> {

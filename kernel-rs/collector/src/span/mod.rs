@@ -27,3 +27,4 @@ mod trap;
 mod uprobe;
 
 pub use engine::SpanEngine;
+pub(crate) use object::SPAN as OBJECT;

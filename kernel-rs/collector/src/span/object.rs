@@ -21,6 +21,7 @@ use aya::{
     },
     util::{nr_cpus, online_cpus},
 };
+use aya_obj::btf::BtfKind;
 use latscope_events::{
     histogram::Histogram,
     span::{
@@ -41,14 +42,15 @@ use super::{
     uprobe::{self, Place, When},
 };
 use crate::{
-    bpf::{self, kernel_types, take},
+    bpf::{self, take},
+    btf,
     failure::{Failure, Reason},
     per_cpu,
     wire::{Layout, Wire},
 };
 
 /// The object, as the build script left it.
-static SPAN: &[u8] = aya::include_bytes_aligned!(concat!(
+pub(crate) static SPAN: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../probes/prebuilt/span.bpf.o"
 ));
@@ -189,14 +191,12 @@ impl Object {
         if self.programs.contains_key(&hook) {
             return Ok(());
         }
-        if let Ok(types) = crate::btf::Btf::running()
-            && !types.has_tracepoint(hook.tracepoint)
-        {
-            return Err(no_tracepoint(hook.tracepoint));
-        }
+        let name = format!("btf_trace_{}", hook.tracepoint);
+        let types = btf::types_for(BtfKind::Typedef, &name)
+            .ok_or_else(|| no_tracepoint(hook.tracepoint))?;
         let begun = Instant::now();
         self.program(hook)?
-            .load(hook.tracepoint, kernel_types()?)
+            .load(hook.tracepoint, &types)
             .map_err(|error| bpf::not_loaded(hook.program, PRIVILEGES, error))?;
         let loaded = Loaded {
             load_time: begun.elapsed(),
@@ -311,15 +311,17 @@ impl Object {
     /// Attaches to where datagrams are read, if the kernel lets it: from 6.18 on nothing else tells of most of them.
     pub(super) fn watch_datagrams(&mut self) {
         const NAME: &str = "latscope_datagram_read";
+        const FUNCTION: &str = "skb_consume_udp";
         if self.datagrams.is_some() {
             return;
         }
         let loaded = self.anchored.contains_key(NAME);
-        let (Ok(types), Ok(program)) = (kernel_types(), self.program_of::<FEntry>(NAME)) else {
+        let types = btf::types_for(BtfKind::Func, FUNCTION);
+        let (Some(types), Ok(program)) = (types, self.program_of::<FEntry>(NAME)) else {
             return;
         };
         let begun = Instant::now();
-        let ready = loaded || program.load("skb_consume_udp", types).is_ok();
+        let ready = loaded || program.load(FUNCTION, &types).is_ok();
         let link = ready.then(|| program.attach().and_then(|id| program.take_link(id)));
         self.datagrams = link.and_then(Result::ok);
         if ready && !loaded {

@@ -36,7 +36,7 @@ fn pids_are_the_host_s() -> Result<(), Failure> {
 /// `HOOK_UNAVAILABLE` where the kernel has no BTF, or lacks one of the fields, and in a pid namespace.
 pub(super) fn find() -> Result<Offsets, Failure> {
     pids_are_the_host_s()?;
-    let btf = Btf::running().as_ref().map_err(|why| {
+    let btf = Btf::running().map_err(|why| {
         Failure::new(Reason::HookUnavailable, why.clone()).with_precondition(
             "BTF",
             "vmlinux",

@@ -7,11 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::programs::{FEntry, FExit, KProbe, ProgramError, ProgramFd, ProgramInfo};
+use aya::{
+    Btf,
+    programs::{FEntry, FExit, KProbe, ProgramError, ProgramFd, ProgramInfo},
+};
+use aya_obj::btf::BtfKind;
 
 use super::{link, symbol::Symbol};
 use crate::{
-    bpf::{self, kernel_types},
+    bpf, btf,
     failure::{Failure, Reason},
     footprint, program,
     proto::ProgramStats,
@@ -148,7 +152,7 @@ fn enter(object: &mut Object, symbol: &Symbol, target: u64) -> Result<Half, Stri
     // The one that was loaded before is its link's.
     let _ = program.unload();
     let begun = Instant::now();
-    let load = program.load(&symbol.function, found(kernel_types())?);
+    let load = program.load(&symbol.function, &types_of(symbol)?);
     load.map_err(|it| refused(&it))?;
     half(
         NAME,
@@ -165,7 +169,7 @@ fn leave(object: &mut Object, symbol: &Symbol, target: u64) -> Result<Half, Stri
     // As above.
     let _ = program.unload();
     let begun = Instant::now();
-    let load = program.load(&symbol.function, found(kernel_types())?);
+    let load = program.load(&symbol.function, &types_of(symbol)?);
     load.map_err(|it| refused(&it))?;
     half(
         NAME,
@@ -174,6 +178,12 @@ fn leave(object: &mut Object, symbol: &Symbol, target: u64) -> Result<Half, Stri
         (program.fd(), program.info()),
         |fd| link::function(fd, true, target),
     )
+}
+
+fn types_of(symbol: &Symbol) -> Result<Btf, String> {
+    let name = &symbol.function;
+    btf::types_for(BtfKind::Func, name)
+        .ok_or_else(|| format!("the kernel's BTF has no function {name}"))
 }
 
 fn half(
