@@ -243,6 +243,12 @@ export interface MapMemory {
 }
 
 /**
+ * Gives memory back to the host that was freed and kept, JavaScript's too. For a moment at which much was, such as the end of a
+ * start.
+ */
+export declare function giveMemoryBack(): void
+
+/**
  * The user id of the process that connected to a unix socket (`SO_PEERCRED`), as the kernel noted it then; null for a
  * descriptor that is no such socket.
  */

@@ -41,7 +41,7 @@ describe(`the books of sessions and of their readers balance to the sample whate
   });
 
   test("of what comes at a steady rate, of which one in a thousand is lost", { timeout: 300_000 }, async () => {
-    const synthetic = "per_second=150000,lose=1000";
+    const synthetic = "per_second=30000,lose=1000";
     const { client } = await Service.start(scope, await Namespace.create(scope), { synthetic });
     const traffic: World["traffic"] = async (samples, measured) => {
       const before = await measured();
@@ -49,7 +49,7 @@ describe(`the books of sessions and of their readers balance to the sample whate
       const wanted = before + BigInt(samples);
       await eventually("they are measured", async () => ((await measured()) ?? wanted) >= wanted);
     };
-    const seen = await interleave({ client, spec: ALL_TCP, traffic }, 60_000);
+    const seen = await interleave({ client, spec: ALL_TCP, traffic }, 30_000);
     for (const [name, count] of Object.entries(seen)) expect(Number(count), name).toBeGreaterThan(0);
   });
 });

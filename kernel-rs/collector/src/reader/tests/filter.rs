@@ -67,163 +67,80 @@ fn through(filters: Vec<Filter>, exclude: Vec<Filter>) -> Vec<u64> {
     client.latencies()
 }
 
+fn only(set: impl FnOnce(&mut Filter)) -> Filter {
+    let mut filter = Filter::default();
+    set(&mut filter);
+    filter
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|it| (*it).to_owned()).collect()
+}
+
+fn ports(first: u32, last: u32) -> Vec<PortRange> {
+    vec![PortRange { first, last }]
+}
+
 #[test]
 fn each_field_lets_through_what_it_says() {
-    let texts = |texts: &[&str]| texts.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-    let ports = |first, last| vec![PortRange { first, last }];
-    let fields: [(Filter, &[u64]); 19] = [
+    let slow = prost_types::Duration {
+        seconds: 0,
+        nanos: 4,
+    };
+    let wide = texts(&["10.1.0.0/16"]);
+    let fields: [(Filter, &[u64]); 18] = [
+        (only(|it| it.client_cidrs.clone_from(&wide)), &[1]),
+        (only(|it| it.server_cidrs.clone_from(&wide)), &[2]),
         (
-            Filter {
-                client_cidrs: texts(&["10.1.0.0/16"]),
-                ..Filter::default()
-            },
-            &[1],
-        ),
-        (
-            Filter {
-                server_cidrs: texts(&["10.1.0.0/16"]),
-                ..Filter::default()
-            },
-            &[2],
-        ),
-        (
-            Filter {
-                cidrs: texts(&["10.1.0.0/16", "fe00::/8"]),
-                ..Filter::default()
-            },
+            only(|it| it.cidrs = texts(&["10.1.0.0/16", "fe00::/8"])),
             &[1, 2, 3],
         ),
+        (only(|it| it.client_ports = ports(50_000, 0)), &[1]),
+        (only(|it| it.server_ports = ports(53, 443)), &[0, 1, 2, 3]),
+        (only(|it| it.ports = ports(53, 0)), &[2]),
+        (only(|it| it.ports = ports(40_000, 50_000)), &[0, 1, 2, 3]),
+        (only(|it| it.vlan_ids = vec![7]), &[1]),
+        (only(|it| it.vlan_ids = vec![0]), &[0, 2, 3, 4]),
         (
-            Filter {
-                client_ports: ports(50_000, 0),
-                ..Filter::default()
-            },
-            &[1],
-        ),
-        (
-            Filter {
-                server_ports: ports(53, 443),
-                ..Filter::default()
-            },
-            &[0, 1, 2, 3],
-        ),
-        (
-            Filter {
-                ports: ports(53, 0),
-                ..Filter::default()
-            },
+            only(|it| it.directions = vec![Direction::Inbound as i32]),
             &[2],
         ),
         (
-            Filter {
-                ports: ports(40_000, 50_000),
-                ..Filter::default()
-            },
-            &[0, 1, 2, 3],
-        ),
-        (
-            Filter {
-                vlan_ids: vec![7],
-                ..Filter::default()
-            },
-            &[1],
-        ),
-        (
-            Filter {
-                vlan_ids: vec![0],
-                ..Filter::default()
-            },
-            &[0, 2, 3, 4],
-        ),
-        (
-            Filter {
-                directions: vec![Direction::Inbound as i32],
-                ..Filter::default()
-            },
-            &[2],
-        ),
-        (
-            Filter {
-                protocols: vec![IpProtocol::Icmp as i32],
-                ..Filter::default()
-            },
+            only(|it| it.protocols = vec![IpProtocol::Icmp as i32]),
             &[4],
         ),
+        (only(|it| it.metrics = vec![Metric::DnsReply as i32]), &[2]),
         (
-            Filter {
-                metrics: vec![Metric::DnsReply as i32],
-                ..Filter::default()
-            },
-            &[2],
-        ),
-        (
-            Filter {
-                subjects: texts(&["example.com", "read"]),
-                ..Filter::default()
-            },
+            only(|it| it.subjects = texts(&["example.com", "read"])),
             &[2, 5],
         ),
-        (
-            Filter {
-                pids: vec![42],
-                ..Filter::default()
-            },
-            &[5],
-        ),
-        (
-            Filter {
-                comms: texts(&["postgres"]),
-                ..Filter::default()
-            },
-            &[5],
-        ),
-        (
-            Filter {
-                cgroup_paths: texts(&["/db"]),
-                ..Filter::default()
-            },
-            &[5],
-        ),
-        (
-            Filter {
-                cgroup_paths: texts(&["/d"]),
-                ..Filter::default()
-            },
-            &[],
-        ),
-        (
-            Filter {
-                min_latency: Some(prost_types::Duration {
-                    seconds: 0,
-                    nanos: 4,
-                }),
-                ..Filter::default()
-            },
-            &[4, 5],
-        ),
-        // Fields AND.
-        (
-            Filter {
-                client_cidrs: texts(&["10.1.0.0/16"]),
-                ports: ports(53, 0),
-                ..Filter::default()
-            },
-            &[],
-        ),
+        (only(|it| it.pids = vec![42]), &[5]),
+        (only(|it| it.comms = texts(&["postgres"])), &[5]),
+        (only(|it| it.cgroup_paths = texts(&["/db"])), &[5]),
+        (only(|it| it.cgroup_paths = texts(&["/d"])), &[]),
+        (only(|it| it.min_latency = Some(slow)), &[4, 5]),
     ];
     for (filter, wanted) in fields {
-        assert_eq!(
-            through(vec![filter.clone()], Vec::new()),
-            wanted,
-            "{filter:?}"
-        );
-        let rest = (0..6).filter(|it| !wanted.contains(it)).collect::<Vec<_>>();
-        assert_eq!(
-            through(Vec::new(), vec![filter.clone()]),
-            rest,
-            "without {filter:?}"
-        );
+        let filters = vec![filter.clone()];
+        assert_eq!(through(filters.clone(), Vec::new()), wanted, "{filter:?}");
+        let rest = (0..6).filter(|it| !wanted.contains(it));
+        let rest = rest.collect::<Vec<_>>();
+        assert_eq!(through(Vec::new(), filters), rest, "without {filter:?}");
     }
+}
+
+#[test]
+fn fields_and() {
+    let both = only(|it| {
+        it.client_cidrs = texts(&["10.1.0.0/16"]);
+        it.ports = ports(443, 0);
+    });
+    assert_eq!(through(vec![both], Vec::new()), [1]);
+    let neither = only(|it| {
+        it.client_cidrs = texts(&["10.1.0.0/16"]);
+        it.ports = ports(53, 0);
+    });
+    assert_eq!(through(vec![neither], Vec::new()), [0; 0]);
 }
 
 #[test]
