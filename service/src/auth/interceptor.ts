@@ -8,6 +8,7 @@ import {
 import type { Audit } from "../audit/audit.js";
 import { answerTo } from "../failure/answer.js";
 import { Failure } from "../failure/failure.js";
+import { withReason } from "../failure/of-grpc.js";
 import type { Logger } from "../log/logger.js";
 import { bindCaller, type Caller, type CallRecord } from "../rpc/caller.js";
 import type { Connection } from "../server/connections.js";
@@ -44,6 +45,13 @@ export function authenticating({ connectionOf, admit, calls, log, audit }: Door)
       leave();
       log.debug(record, "call ended");
       audit.ended(record);
+    };
+    const send = call.sendStatus.bind(call);
+    // grpc-js ends calls by itself, too, past all that is between it and a handler.
+    call.sendStatus = (status) => {
+      const told = withReason(status);
+      end(told.code);
+      send(told);
     };
     let opens = responseStream && !requestStream;
     const refuse = (error: unknown): void => {
@@ -88,10 +96,6 @@ export function authenticating({ connectionOf, admit, calls, log, audit }: Door)
         if (opens) audit.opened(record);
         opens = false;
         next(message);
-      },
-      sendStatus: (status, next) => {
-        end(status.code);
-        next(status);
       },
     });
   };

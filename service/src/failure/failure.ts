@@ -11,6 +11,7 @@ export type StatusName =
   | "FAILED_PRECONDITION"
   | "ABORTED"
   | "OUT_OF_RANGE"
+  | "DEADLINE_EXCEEDED"
   | "UNIMPLEMENTED"
   | "INTERNAL"
   | "UNAVAILABLE";

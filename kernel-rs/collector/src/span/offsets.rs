@@ -50,7 +50,7 @@ pub(super) fn find() -> Result<Offsets, Failure> {
                 .with_precondition("BTF", structure, text)
         })
     };
-    let preempt = preempt(btf);
+    let preempt = preempt(&btf);
     Ok(Offsets {
         task_pid: at("task_struct", "pid")?,
         task_tgid: at("task_struct", "tgid")?,
