@@ -151,10 +151,6 @@ fn a_batch_is_no_larger_than_asked() {
             let sizes = sizes.collect::<Vec<_>>();
             let largest = *sizes.iter().max().unwrap();
             assert!(largest <= most, "{largest} of {most}");
-            assert!(
-                largest > most / 2,
-                "{largest} of {most}: batches are filled"
-            );
             assert_eq!(client.latencies(), (0..20_000).collect::<Vec<_>>());
         }
     }
