@@ -76,7 +76,13 @@ fn resume_takes_the_cursor_of_its_own_node() {
     let mut resumed = Client::open(&session, &resume(vec![foreign.clone(), cursor]));
     resumed.drain();
     assert_eq!(resumed.latencies(), [2, 3]);
-    let failure = Reader::open(session, &resume(vec![foreign]), NODE, "sessions/s").unwrap_err();
+    let failure = Reader::open(
+        session,
+        &resume(vec![foreign]),
+        (NODE, "sessions/s"),
+        &Scope::default(),
+    )
+    .unwrap_err();
     assert_eq!(&*failure.violations()[0].field, "resume.cursors");
 }
 
