@@ -993,7 +993,7 @@ async fn changes_are_told_until_the_session_is_closed() {
     assert_eq!(next.await.unwrap(), None);
 }
 
-#[path = "scope_tests.rs"]
-mod scoped;
 mod contract;
 mod filter;
+#[path = "scope_tests.rs"]
+mod scoped;
