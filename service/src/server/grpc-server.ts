@@ -14,6 +14,7 @@ import type { Logger } from "../log/logger.js";
 import { configuredLimits } from "../quota/limits.js";
 import { Quotas } from "../quota/quotas.js";
 import { StreamCount } from "../rpc/context.js";
+import { checkDescriptors } from "../session/descriptors.js";
 import { Sessions } from "../session/sessions.js";
 import { Connections } from "./connections.js";
 import { HealthServer } from "./health-server.js";
@@ -101,6 +102,7 @@ export class GrpcServer {
         total: BigInt(config.maxTotalHistoryBytes),
       },
       admit: () => {
+        checkDescriptors();
         this.#guard.admit();
       },
     });

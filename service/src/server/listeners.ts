@@ -17,7 +17,7 @@ import { listenUnix, socketGroup, type SocketGroup } from "./unix-socket.js";
 
 /** How many of a listener's connections strangers may take up. */
 const strangersShare = 4;
-const dropLogIntervalMs = 10_000;
+const logIntervalMs = 10_000;
 
 /** Where a running server can be reached. */
 export interface Listening {
@@ -85,10 +85,13 @@ export class Listeners {
     const passed = this.#take(({ kind }) => kind === "unix");
     if (passed !== undefined) {
       passed.server.on("connection", connections.acceptLocal);
+      this.#tellErrors(passed.server, `unix:${config.socket}`);
       return { socket: config.socket, group: undefined };
     }
     const group = await socketGroup(config.socketGroup);
-    this.#servers.push(await listenUnix(config.socket, group, connections.acceptLocal));
+    const server = await listenUnix(config.socket, group, connections.acceptLocal);
+    this.#tellErrors(server, `unix:${config.socket}`);
+    this.#servers.push(server);
     return { socket: config.socket, group };
   }
 
@@ -104,6 +107,7 @@ export class Listeners {
         : await this.#acceptTls(server, tls, formatAddress(address));
     server.on("connection", accept);
     const got = passed === undefined ? await listenTcp(server, address) : address;
+    this.#tellErrors(server, formatAddress(got));
     return { address: formatAddress(got), by: tls === undefined ? [] : lettingIn(tls) };
   }
 
@@ -138,17 +142,35 @@ export class Listeners {
   #tellDrops(server: NetServer, where: string): void {
     const { log, config } = this.#parts;
     let dropped = 0;
-    let toldAt = -Infinity;
-    server.on("drop", () => {
-      dropped += 1;
-      if (performance.now() - toldAt < dropLogIntervalMs) return;
-      toldAt = performance.now();
+    const tell = atIntervals(() => {
       log.warn(
         { dropped },
         `${where}: ${config.maxConnections} connections are open (--max-connections), more are refused`,
       );
     });
+    server.on("drop", () => {
+      dropped += 1;
+      tell();
+    });
   }
+
+  /** A connection that could not be taken, as out of file descriptors, is no reason to end: without a listener it would be. */
+  #tellErrors(server: NetServer, where: string): void {
+    const tell = atIntervals((err: unknown) => {
+      this.#parts.log.error({ err }, `${where}: a connection could not be taken`);
+    });
+    server.on("error", tell);
+  }
+}
+
+/** Calls `tell` at most once in a while. */
+function atIntervals<Args extends unknown[]>(tell: (...args: Args) => void): (...args: Args) => void {
+  let toldAt = -Infinity;
+  return (...args) => {
+    if (performance.now() - toldAt < logIntervalMs) return;
+    toldAt = performance.now();
+    tell(...args);
+  };
 }
 
 function lettingIn({ clientCa, tokenFile, jwt }: TlsListener): string[] {

@@ -26,7 +26,7 @@ export interface SessionsOptions {
   /** How many may exist at once. */
   limit: number;
   history: HistoryBounds;
-  /** Whether another may start now, whoever asks. @throws Failure OVERHEAD_LIMIT */
+  /** Whether another may start now, whoever asks. @throws Failure OVERHEAD_LIMIT, CAPACITY_EXHAUSTED */
   admit: () => void;
 }
 

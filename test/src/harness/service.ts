@@ -50,7 +50,7 @@ export class Service {
   }
 
   /** Starts it and waits until it says it is SERVING. */
-  static async start(scope: Scope, namespace: Namespace, options: ServiceOptions = {}): Promise<Service> {
+  static async start(scope: Scope, namespace: Pick<Namespace, "wrap">, options: ServiceOptions = {}): Promise<Service> {
     const socket = options.socket ?? join(await temporaryFolder(scope), "latscope.sock");
     const [node, ...latscope] = LATSCOPE;
     const hook = options.synthetic === undefined ? [] : ["--import", SYNTHETIC];
