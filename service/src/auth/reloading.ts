@@ -1,10 +1,7 @@
-import { watch, type FSWatcher } from "node:fs";
 import { readFile, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "../log/logger.js";
-
-/** Files are replaced one after the other; what is read between two of them does not fit together. */
-const settleMs = 100;
+import { FolderWatch } from "./folder-watch.js";
 
 /** What is read, and from where. */
 export interface ReloadingParts<T> {
@@ -20,10 +17,9 @@ export interface ReloadingParts<T> {
 export class Reloading<T> {
   readonly #parts: ReloadingParts<T>;
   readonly #listeners = new Set<() => void>();
-  readonly #watchers: FSWatcher[] = [];
+  readonly #folders: FolderWatch;
   #contents: readonly Buffer[];
   #current: T;
-  #settling: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -31,6 +27,12 @@ export class Reloading<T> {
     this.#parts = parts;
     this.#contents = contents;
     this.#current = current;
+    this.#folders = new FolderWatch(
+      () => void this.reload(),
+      (error) => {
+        parts.log.warn(`${parts.what}: changes are noticed at SIGHUP only: ${reasonOf(error)}`);
+      },
+    );
   }
 
   /** Rejects when it cannot be read, or used, the first time. */
@@ -59,8 +61,7 @@ export class Reloading<T> {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#settling);
-    this.#unwatch();
+    this.#folders.close();
   }
 
   async #readAgain(): Promise<void> {
@@ -85,27 +86,7 @@ export class Reloading<T> {
   async #watch(): Promise<void> {
     const real = await Promise.all(this.#parts.paths.map((path) => realpath(path).catch(() => path)));
     if (this.#closed) return;
-    this.#unwatch();
-    const { log, what } = this.#parts;
-    const complain = (error: unknown): void => {
-      log.warn(`${what}: changes are noticed at SIGHUP only: ${reasonOf(error)}`);
-    };
-    for (const folder of new Set([...this.#parts.paths, ...real].map((path) => dirname(path)))) {
-      try {
-        const watcher = watch(folder, { persistent: false }, () => {
-          clearTimeout(this.#settling);
-          this.#settling = setTimeout(() => void this.reload(), settleMs).unref();
-        });
-        watcher.on("error", complain);
-        this.#watchers.push(watcher);
-      } catch (error) {
-        complain(error);
-      }
-    }
-  }
-
-  #unwatch(): void {
-    for (const watcher of this.#watchers.splice(0)) watcher.close();
+    this.#folders.watch([...this.#parts.paths, ...real].map((path) => dirname(path)));
   }
 }
 

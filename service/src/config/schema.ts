@@ -5,6 +5,7 @@ import { duration } from "./duration.js";
 import { label } from "./label.js";
 import { policyOptions } from "../auth/policy/options.js";
 import { auditOptions } from "../audit/options.js";
+import { declaredOptions } from "../declared/options.js";
 import { exportOptions } from "../export/options.js";
 import { guardOptions, memoryIssue } from "../guard/options.js";
 import { quotaOptions } from "../quota/limits.js";
@@ -146,6 +147,7 @@ export const sections = {
   Connections: connections,
   "Who may do what": policyOptions,
   "This host": node,
+  "Sessions without a client": declaredOptions,
   Limits: limits,
   "Quotas of each principal": quotaOptions,
   Measuring: measuring,
@@ -161,6 +163,7 @@ export const options = {
   ...connections,
   ...policyOptions,
   ...node,
+  ...declaredOptions,
   ...limits,
   ...quotaOptions,
   ...measuring,

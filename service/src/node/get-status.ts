@@ -14,7 +14,7 @@ import { version } from "./version.js";
 
 /** How this host's service is: what the collector knows of its process, and what the service knows of its clients. */
 export function getStatus(context: NodeContext) {
-  const { collector, sessions, streams, startedAt, audit, guard, exporters } = context;
+  const { collector, sessions, streams, startedAt, audit, guard, exporters, lasting } = context;
   return async (request: GetStatusRequest): Promise<GetStatusResponse> => {
     const { selected, failures } = selectNode(request.nodes, context);
     if (!selected) return { nodes: [], failures };
@@ -29,6 +29,8 @@ export function getStatus(context: NodeContext) {
       audit: auditStatus(audit),
       overhead: guard.status,
       exporters: exporters.flatMap(exporterStatus),
+      sessionFiles: lasting.files?.status() ?? [],
+      sessionState: lasting.state?.status,
     };
     return { nodes: [{ ...status, ...own }], failures };
   };

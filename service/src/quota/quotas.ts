@@ -1,7 +1,7 @@
 import type { Policies } from "../auth/policy/policies.js";
 import { Failure } from "../failure/failure.js";
 import type { ServiceReason } from "../failure/reason.js";
-import type { Caller } from "../rpc/caller.js";
+import type { Actor, Caller } from "../rpc/caller.js";
 import { Account } from "./account.js";
 import type { QuotaLimits } from "./limits.js";
 import type { SessionQuota } from "./session-quota.js";
@@ -25,7 +25,7 @@ export class Quotas {
   }
 
   /** @throws Failure RULE_MISSING */
-  limitsOf(caller: Caller): QuotaLimits {
+  limitsOf(caller: Actor): QuotaLimits {
     return { ...this.#configured, ...this.#policies.authorityOf(caller).quota };
   }
 
@@ -60,7 +60,7 @@ export class Quotas {
   }
 
   /** What the sessions of a caller may take. */
-  ofSessions(caller: Caller): SessionQuota {
+  ofSessions(caller: Actor): SessionQuota {
     const { sessions, kernelMemory } = this.limitsOf(caller);
     return {
       checkCount: (own) => {
@@ -96,7 +96,7 @@ export class Quotas {
   }
 }
 
-function who({ owner }: Caller): string {
+function who({ owner }: Actor): string {
   return owner === "" ? "everybody on plaintext TCP together" : owner;
 }
 

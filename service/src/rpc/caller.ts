@@ -21,6 +21,9 @@ export interface Caller {
   revoke(why: Failure): void;
 }
 
+/** Who does something, be it by a call or for a session of theirs that comes back. */
+export type Actor = Pick<Caller, "principal" | "owner" | "method" | "record">;
+
 /** What is known of a call when it has ended; whoever finds something out writes it down here. */
 export interface CallRecord {
   readonly method: string;

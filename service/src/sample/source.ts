@@ -11,9 +11,14 @@ import type { NewSession, SessionRecord, StreamLifetime } from "../session/recor
 import type { SampleContext } from "./context.js";
 import { pump } from "./pump.js";
 
-/** What of a session can be read. @throws Failure SESSION_STARTING */
-export function readable({ handle, name }: SessionRecord): SessionHandle {
+/** What of a session can be read. @throws Failure SESSION_STARTING, SESSION_STOPPED */
+export function readable({ handle, name, running, stateReason }: SessionRecord): SessionHandle {
   if (handle !== undefined) return handle;
+  if (!running) {
+    throw Failure.of("SESSION_STOPPED", `${name} measured nothing: ${stateReason}`, {
+      precondition: [{ type: "STATE", subject: name, description: stateReason }],
+    });
+  }
   const description = "it is still starting";
   throw Failure.of("SESSION_STARTING", `${name}: ${description}`, {
     precondition: [{ type: "STATE", subject: name, description }],

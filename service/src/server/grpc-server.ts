@@ -5,6 +5,7 @@ import { noAudit, type Audit } from "../audit/audit.js";
 import { authenticating } from "../auth/interceptor.js";
 import { OpenCalls } from "../auth/open-calls.js";
 import type { Config } from "../config/schema.js";
+import { openLasting, type Lasting } from "../declared/lasting.js";
 import { startExporters, type Exporter } from "../export/start.js";
 import { Guard } from "../guard/guard.js";
 import { Health, ServingStatus } from "../health/health.js";
@@ -50,6 +51,7 @@ export class GrpcServer {
   readonly #guard: Guard;
   readonly #sessions: Sessions;
   readonly #exporters: Exporter[] = [];
+  #lasting: Lasting = { files: undefined, state: undefined };
 
   /**
    * @param peerUid who is at the other end of a unix socket
@@ -108,42 +110,53 @@ export class GrpcServer {
     });
   }
 
-  /** @throws ListenError when an address cannot be had; then nothing is left listening */
+  /** @throws ListenError when an address cannot be had, ConfigError when the folder of sessions cannot; then nothing is left listening */
   async start(): Promise<Ready> {
-    const { node, nodeLabel, maxStreams } = this.#config;
-    const parts = {
-      collector: this.#collector,
-      sessions: this.#sessions,
-      policies: this.#policies,
-      streams: new StreamCount(maxStreams),
-      quotas: this.#quotas,
-      audit: this.#audit,
-      guard: this.#guard,
-      exporters: this.#exporters,
-      health: this.#health,
-      draining: this.#draining.signal,
-      node: `nodes/${node}`,
-      nodeLabels: Object.fromEntries(nodeLabel),
-      log: this.#log,
-    };
-    await addServices(this.#server, parts);
-    this.#guard.watch(this.#sessions);
     try {
-      const listening = await this.#listeners.open();
-      const { healthListen } = this.#config;
-      if (healthListen !== undefined) this.#healthServer = new HealthServer(this.#config, this.#health);
-      const health = healthListen && (await this.#healthServer?.listen(healthListen));
-      this.#exporters.push(...(await startExporters(this.#config, parts)));
-      return { ...listening, health, exporters: this.#exporters.map(({ announcement }) => announcement) };
+      return await this.#start();
     } catch (error) {
+      await this.#closeLasting();
       this.#close();
       throw error;
     }
   }
 
-  /** Reads certificates, authorities, tokens and keys again. */
+  async #start(): Promise<Ready> {
+    const { node, nodeLabel, maxStreams } = this.#config;
+    const shared = {
+      collector: this.#collector,
+      sessions: this.#sessions,
+      policies: this.#policies,
+      quotas: this.#quotas,
+      node: `nodes/${node}`,
+      nodeLabels: Object.fromEntries(nodeLabel),
+      log: this.#log,
+    };
+    // Whoever connects finds what was there before.
+    this.#lasting = await openLasting(this.#config, shared);
+    const parts = {
+      ...shared,
+      streams: new StreamCount(maxStreams),
+      lasting: this.#lasting,
+      audit: this.#audit,
+      guard: this.#guard,
+      exporters: this.#exporters,
+      health: this.#health,
+      draining: this.#draining.signal,
+    };
+    await addServices(this.#server, parts);
+    this.#guard.watch(this.#sessions);
+    const listening = await this.#listeners.open();
+    const { healthListen } = this.#config;
+    if (healthListen !== undefined) this.#healthServer = new HealthServer(this.#config, this.#health);
+    const health = healthListen && (await this.#healthServer?.listen(healthListen));
+    this.#exporters.push(...(await startExporters(this.#config, parts)));
+    return { ...listening, health, exporters: this.#exporters.map(({ announcement }) => announcement) };
+  }
+
+  /** Reads certificates, authorities, tokens, keys and sessions as files again. */
   async reload(): Promise<void> {
-    await this.#listeners.reload();
+    await Promise.all([this.#listeners.reload(), this.#lasting.files?.reload()]);
   }
 
   /** Takes no new work, lets streams say why they end, and closes: at the latest when the drain timeout is over. Idempotent. */
@@ -151,6 +164,7 @@ export class GrpcServer {
     if (this.#draining.signal.aborted) return;
     this.#health.set(ServingStatus.NOT_SERVING);
     this.#draining.abort();
+    await this.#closeLasting();
     await this.#drained(this.#config.drainTimeout);
     await Promise.all(this.#exporters.splice(0).map(async (exporter) => exporter.close()));
     this.#close();
@@ -171,6 +185,10 @@ export class GrpcServer {
         });
       });
     });
+  }
+
+  async #closeLasting(): Promise<void> {
+    await Promise.all([this.#lasting.files?.close(), this.#lasting.state?.close()]);
   }
 
   #close(): void {

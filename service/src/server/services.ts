@@ -4,6 +4,7 @@ import { readDescriptorSet } from "@latscope/proto/descriptors";
 import type { Collector } from "../addon/types.js";
 import type { Audit } from "../audit/audit.js";
 import type { Policies } from "../auth/policy/policies.js";
+import type { Lasting } from "../declared/lasting.js";
 import type { Exporter } from "../export/start.js";
 import type { Guard } from "../guard/guard.js";
 import type { Health } from "../health/health.js";
@@ -37,6 +38,7 @@ export interface ServiceParts extends ThisNode {
   quotas: Quotas;
   audit: Audit;
   guard: Guard;
+  lasting: Lasting;
   /** Those at work; they start after the service. */
   exporters: readonly Exporter[];
   health: Health;

@@ -27,13 +27,17 @@ export function createSession(context: SessionContext) {
   };
 }
 
-function newSession({ session, sessionId: id }: CreateSessionRequest, { owner }: Caller): Omit<NewSession, "grant"> {
+function newSession(
+  { session, sessionId: id }: CreateSessionRequest,
+  { owner, principal }: Caller,
+): Omit<NewSession, "grant"> {
   if (id !== "") checkSessionId(id, "session_id");
   const { displayName = "", labels = {} } = session ?? {};
   checkDisplayName(displayName, "session.display_name");
   checkLabels(labels, "session.labels");
   const fields = {
     owner,
+    principal,
     displayName,
     labels,
     spec: session?.spec ?? SessionSpec.fromPartial({}),

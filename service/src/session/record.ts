@@ -1,14 +1,15 @@
 import {
+  Limits,
   Session,
   SessionSpec,
   SessionState,
   SessionStats,
   SessionView,
   StopReason,
-  type Limits,
   type ProbeStatus,
 } from "@latscope/proto";
 import type { Grant } from "../auth/policy/grant.js";
+import type { Principal } from "../auth/principal.js";
 import type { SessionHandle } from "../addon/types.js";
 import { toFailure } from "../failure/answer.js";
 import type { SessionQuota } from "../quota/session-quota.js";
@@ -35,6 +36,12 @@ export interface NewSession extends ClientFields {
   stream?: StreamLifetime;
   /** What its owner may have; unset = as much as the service gives. */
   quota?: SessionQuota;
+  /** Who its owner is: set for a session that is to come back when the service starts again. */
+  principal?: Principal;
+  /** Of a session that has come back: when it was made and since when it runs, in milliseconds since 1970. */
+  earlier?: { createdAt: number; runsSince: number };
+  /** It waits for a reader as long as it takes, unless its spec says how long. */
+  unattended?: boolean;
 }
 
 type TimerName = "duration" | "idle" | "retain" | "linger";
@@ -45,7 +52,9 @@ export class SessionRecord implements ClientFields {
   readonly name: string;
   readonly owner: string;
   readonly stream: StreamLifetime | undefined;
-  readonly createdAt = Date.now();
+  readonly principal: Principal | undefined;
+  readonly unattended: boolean;
+  readonly createdAt: number;
   readonly timers = new Timers<TimerName>();
   /** Start, update, stop and delete of one session never overlap. */
   readonly lock = new Mutex();
@@ -59,6 +68,8 @@ export class SessionRecord implements ClientFields {
   stopReason = StopReason.UNSPECIFIED;
   probeStatuses: ProbeStatus[] = [];
   startedAt: number | undefined;
+  /** What its duration counts from: a session that has come back runs no longer for it. */
+  runsSince: number | undefined;
   endedAt: number | undefined;
   handle: SessionHandle | undefined;
   /** Open streams that read this session. */
@@ -69,6 +80,10 @@ export class SessionRecord implements ClientFields {
     this.name = sessionName(id);
     this.owner = session.owner;
     this.stream = session.stream;
+    this.principal = session.principal;
+    this.unattended = session.unattended ?? false;
+    this.createdAt = session.earlier?.createdAt ?? Date.now();
+    this.runsSince = session.earlier?.runsSince;
     this.displayName = session.displayName;
     this.labels = session.labels;
     this.spec = session.spec;
@@ -93,9 +108,19 @@ export class SessionRecord implements ClientFields {
   /** Takes over what the collector says of a session that it has attached. */
   attached(handle: SessionHandle): void {
     this.handle = handle;
-    this.effectiveSpec = SessionSpec.decode(handle.effectiveSpec());
+    this.takeEffective(handle.effectiveSpec());
     const { state, stateReason, probeStatuses } = Session.decode(handle.probes());
     Object.assign(this, { state, stateReason, probeStatuses, startedAt: Date.now() });
+    this.runsSince ??= this.startedAt;
+  }
+
+  /** Takes over what the collector made of a spec. @param asked the spec */
+  takeEffective(bytes: Buffer, asked = this.spec): void {
+    const spec = SessionSpec.decode(bytes);
+    if (this.unattended && asked.limits?.idleTimeout === undefined) {
+      spec.limits = Limits.fromPartial({ ...spec.limits, idleTimeout: undefined });
+    }
+    this.effectiveSpec = spec;
   }
 
   /** As a message, without statistics. */

@@ -110,11 +110,23 @@ export class Sessions {
     return record;
   }
 
+  /** Keeps a session that could not come back, for its owner to see why. @param retainMs how long */
+  fail(session: NewSession & { id: string }, reason: string, retainMs: number): void {
+    if (this.#records.has(session.id)) return;
+    const record = new SessionRecord(session.id, session);
+    Object.assign(record, { state: SessionState.FAILED, stateReason: reason, endedAt: Date.now() });
+    this.#records.set(record.id, record);
+    record.timers.set("retain", retainMs, () => {
+      this.#inBackground(this.remove(record, StopReason.UNSPECIFIED), record);
+    });
+    this.feed.changed(record);
+  }
+
   /** Grants a session fewer individual samples a second and CPU than it asked for, or again as many; its readers are told why. */
   async thin(record: SessionRecord, samplesPerSecond: number | undefined, why: string): Promise<void> {
     await record.lock.run(async () => {
       if (!record.running || record.handle === undefined) return;
-      record.effectiveSpec = SessionSpec.decode(await record.handle.thin(samplesPerSecond ?? null, why));
+      record.takeEffective(await record.handle.thin(samplesPerSecond ?? null, why));
     });
   }
 
@@ -163,11 +175,11 @@ export class Sessions {
   /** Starts the wait for the end of a limited session. */
   armDuration(record: SessionRecord): void {
     const durationMs = record.limitMs("duration");
-    if (durationMs === undefined || record.startedAt === undefined) {
+    if (durationMs === undefined || record.runsSince === undefined) {
       record.timers.clear("duration");
       return;
     }
-    const left = Math.max(0, record.startedAt + durationMs - Date.now());
+    const left = Math.max(0, record.runsSince + durationMs - Date.now());
     record.timers.set("duration", left, () => {
       this.#inBackground(this.stop(record, StopReason.DURATION), record);
     });

@@ -1,5 +1,4 @@
-import { SessionSpec, type UpdateSessionRequest, type UpdateSessionResponse } from "@latscope/proto";
-import { encodeScope } from "../addon/scope.js";
+import type { UpdateSessionRequest, UpdateSessionResponse } from "@latscope/proto";
 import { grantOf } from "../auth/policy/grant.js";
 import { Failure } from "../failure/failure.js";
 import { inSession } from "../failure/from-addon.js";
@@ -9,6 +8,7 @@ import { changeSession } from "./access.js";
 import { checkEtag } from "./etag.js";
 import { checkDisplayName, checkLabels } from "./labels.js";
 import { shown } from "./shown.js";
+import { turnKnobs } from "./turn-knobs.js";
 import { applyMask, touchesSpec } from "./update-mask.js";
 
 /** Turns the live knobs of a session, without a gap in what it measures. */
@@ -23,28 +23,12 @@ export function updateSession(context: SessionContext) {
       const next = applyMask(record, session, paths);
       checkDisplayName(next.displayName, "session.display_name");
       checkLabels(next.labels, "session.labels");
-      if (touchesSpec(paths)) {
-        if (!record.running || record.handle === undefined) throw stopped(record.name);
-        sessions.checkHistory(next.spec, record);
-        const { spec, scope } = await grantOf(next.spec, authority, record.owner, "session.spec");
-        const bytes = Buffer.from(SessionSpec.encode(spec).finish());
-        record.effectiveSpec = SessionSpec.decode(await inSession(record.handle.update(bytes, encodeScope(scope))));
-      }
-      record.displayName = next.displayName;
-      record.labels = next.labels;
-      record.spec = next.spec;
-      sessions.armDuration(record);
-      sessions.armIdle(record);
-      sessions.feed.changed(record);
+      const grant = touchesSpec(paths)
+        ? (spec: typeof next.spec) => grantOf(spec, authority, record.owner, "session.spec")
+        : undefined;
+      await inSession(turnKnobs(sessions, record, next, grant));
     });
     const { owner } = caller;
     return { session: shown(await record.withStats(), record, { authority, owner }, context.collector) };
   };
-}
-
-function stopped(name: string): Failure {
-  const description = "it has stopped; only display_name and labels can still change";
-  return Failure.of("SESSION_STOPPED", `${name}: ${description}`, {
-    precondition: [{ type: "STATE", subject: name, description }],
-  });
 }

@@ -5,12 +5,12 @@ import type { GetStatusResponse } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
 import { ALL_TCP, unary, type Client } from "../harness/client.js";
-import { output, run } from "../harness/command.js";
+import { run } from "../harness/command.js";
 import { eventually } from "../harness/eventually.js";
 import { Namespace } from "../harness/netns.js";
-import type { Scope } from "../harness/scope.js";
 import { scopeOfEachTest } from "../harness/scope.js";
 import { Service, temporaryFolder } from "../harness/service.js";
+import { smallDisk } from "../harness/small-disk.js";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -26,16 +26,6 @@ async function lines(path: string): Promise<Line[]> {
 async function status(client: Client) {
   const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
   return nodes[0]?.audit;
-}
-
-/** A file system with room for some hundred lines. */
-async function smallDisk(scope: Scope): Promise<string> {
-  const folder = await temporaryFolder(scope);
-  await output(["mount", "-t", "tmpfs", "-o", "size=64k", "latscope-test", folder]);
-  scope.defer(async () => {
-    await run(["umount", "--lazy", folder]);
-  });
-  return folder;
 }
 
 describe("the audit of a service", () => {

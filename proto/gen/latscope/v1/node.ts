@@ -165,6 +165,26 @@ export interface HostStatus {
   audit: AuditStatus | undefined;
   overhead: OverheadStatus | undefined;
   exporters: ExporterStatus[];
+  sessionFiles: SessionFileStatus[];
+  /** unset where sessions do not come back when the service starts again */
+  sessionState: SessionStateStatus | undefined;
+}
+
+/** A file that declares a session. */
+export interface SessionFileStatus {
+  /** "edge.yaml" */
+  file: string;
+  /** "sessions/edge"; empty while none was started for it */
+  session: string;
+  /** why it cannot be used, with the line, while the last good session stays; empty while it can */
+  failing: string;
+}
+
+/** The memory of sessions that come back when the service starts again. */
+export interface SessionStateStatus {
+  path: string;
+  /** why it cannot be written at the moment; empty while it can */
+  failing: string;
 }
 
 /** The record of who did what. */
@@ -1404,6 +1424,8 @@ function createBaseHostStatus(): HostStatus {
     audit: undefined,
     overhead: undefined,
     exporters: [],
+    sessionFiles: [],
+    sessionState: undefined,
   };
 }
 
@@ -1456,6 +1478,12 @@ export const HostStatus: MessageFns<HostStatus> = {
     }
     for (const v of message.exporters) {
       ExporterStatus.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.sessionFiles) {
+      SessionFileStatus.encode(v!, writer.uint32(114).fork()).join();
+    }
+    if (message.sessionState !== undefined) {
+      SessionStateStatus.encode(message.sessionState, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1577,6 +1605,22 @@ export const HostStatus: MessageFns<HostStatus> = {
             message.exporters.push(ExporterStatus.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.sessionFiles.push(SessionFileStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.sessionState = SessionStateStatus.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1626,6 +1670,16 @@ export const HostStatus: MessageFns<HostStatus> = {
       exporters: globalThis.Array.isArray(object?.exporters)
         ? object.exporters.map((e: any) => ExporterStatus.fromJSON(e))
         : [],
+      sessionFiles: globalThis.Array.isArray(object?.sessionFiles)
+        ? object.sessionFiles.map((e: any) => SessionFileStatus.fromJSON(e))
+        : globalThis.Array.isArray(object?.session_files)
+        ? object.session_files.map((e: any) => SessionFileStatus.fromJSON(e))
+        : [],
+      sessionState: isSet(object.sessionState)
+        ? SessionStateStatus.fromJSON(object.sessionState)
+        : isSet(object.session_state)
+        ? SessionStateStatus.fromJSON(object.session_state)
+        : undefined,
     };
   },
 
@@ -1670,6 +1724,12 @@ export const HostStatus: MessageFns<HostStatus> = {
     if (message.exporters?.length) {
       obj.exporters = message.exporters.map((e) => ExporterStatus.toJSON(e));
     }
+    if (message.sessionFiles?.length) {
+      obj.sessionFiles = message.sessionFiles.map((e) => SessionFileStatus.toJSON(e));
+    }
+    if (message.sessionState !== undefined) {
+      obj.sessionState = SessionStateStatus.toJSON(message.sessionState);
+    }
     return obj;
   },
 
@@ -1705,6 +1765,196 @@ export const HostStatus: MessageFns<HostStatus> = {
       ? OverheadStatus.fromPartial(object.overhead)
       : undefined;
     message.exporters = object.exporters?.map((e) => ExporterStatus.fromPartial(e)) || [];
+    message.sessionFiles = object.sessionFiles?.map((e) => SessionFileStatus.fromPartial(e)) || [];
+    message.sessionState = (object.sessionState !== undefined && object.sessionState !== null)
+      ? SessionStateStatus.fromPartial(object.sessionState)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSessionFileStatus(): SessionFileStatus {
+  return { file: "", session: "", failing: "" };
+}
+
+export const SessionFileStatus: MessageFns<SessionFileStatus> = {
+  encode(message: SessionFileStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.file !== "") {
+      writer.uint32(10).string(message.file);
+    }
+    if (message.session !== "") {
+      writer.uint32(18).string(message.session);
+    }
+    if (message.failing !== "") {
+      writer.uint32(26).string(message.failing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionFileStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionFileStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.file = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.session = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.failing = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionFileStatus {
+    return {
+      file: isSet(object.file) ? globalThis.String(object.file) : "",
+      session: isSet(object.session) ? globalThis.String(object.session) : "",
+      failing: isSet(object.failing) ? globalThis.String(object.failing) : "",
+    };
+  },
+
+  toJSON(message: SessionFileStatus): unknown {
+    const obj: any = {};
+    if (message.file !== "") {
+      obj.file = message.file;
+    }
+    if (message.session !== "") {
+      obj.session = message.session;
+    }
+    if (message.failing !== "") {
+      obj.failing = message.failing;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionFileStatus>): SessionFileStatus {
+    return SessionFileStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionFileStatus>): SessionFileStatus {
+    const message = createBaseSessionFileStatus();
+    message.file = object.file ?? "";
+    message.session = object.session ?? "";
+    message.failing = object.failing ?? "";
+    return message;
+  },
+};
+
+function createBaseSessionStateStatus(): SessionStateStatus {
+  return { path: "", failing: "" };
+}
+
+export const SessionStateStatus: MessageFns<SessionStateStatus> = {
+  encode(message: SessionStateStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.failing !== "") {
+      writer.uint32(18).string(message.failing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionStateStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionStateStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.failing = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionStateStatus {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      failing: isSet(object.failing) ? globalThis.String(object.failing) : "",
+    };
+  },
+
+  toJSON(message: SessionStateStatus): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.failing !== "") {
+      obj.failing = message.failing;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionStateStatus>): SessionStateStatus {
+    return SessionStateStatus.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionStateStatus>): SessionStateStatus {
+    const message = createBaseSessionStateStatus();
+    message.path = object.path ?? "";
+    message.failing = object.failing ?? "";
     return message;
   },
 };

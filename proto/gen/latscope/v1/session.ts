@@ -369,7 +369,7 @@ export interface Limits {
   maxSamples?:
     | bigint
     | undefined;
-  /** stop when nobody has read for this long; unset = server default, never none */
+  /** stop when nobody has read for this long; unset = server default, never none; of a file's session none */
   idleTimeout:
     | Duration
     | undefined;

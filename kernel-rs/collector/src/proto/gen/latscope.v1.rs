@@ -798,6 +798,33 @@ pub struct HostStatus {
     pub overhead: ::core::option::Option<OverheadStatus>,
     #[prost(message, repeated, tag = "13")]
     pub exporters: ::prost::alloc::vec::Vec<ExporterStatus>,
+    #[prost(message, repeated, tag = "14")]
+    pub session_files: ::prost::alloc::vec::Vec<SessionFileStatus>,
+    /// unset where sessions do not come back when the service starts again
+    #[prost(message, optional, tag = "15")]
+    pub session_state: ::core::option::Option<SessionStateStatus>,
+}
+/// A file that declares a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionFileStatus {
+    /// "edge.yaml"
+    #[prost(string, tag = "1")]
+    pub file: ::prost::alloc::string::String,
+    /// "sessions/edge"; empty while none was started for it
+    #[prost(string, tag = "2")]
+    pub session: ::prost::alloc::string::String,
+    /// why it cannot be used, with the line, while the last good session stays; empty while it can
+    #[prost(string, tag = "3")]
+    pub failing: ::prost::alloc::string::String,
+}
+/// The memory of sessions that come back when the service starts again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SessionStateStatus {
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    /// why it cannot be written at the moment; empty while it can
+    #[prost(string, tag = "2")]
+    pub failing: ::prost::alloc::string::String,
 }
 /// The record of who did what.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1063,7 +1090,7 @@ pub struct Limits {
     /// stop after; unset = no such limit
     #[prost(uint64, optional, tag = "2")]
     pub max_samples: ::core::option::Option<u64>,
-    /// stop when nobody has read for this long; unset = server default, never none
+    /// stop when nobody has read for this long; unset = server default, never none; of a file's session none
     #[prost(message, optional, tag = "3")]
     pub idle_timeout: ::core::option::Option<::prost_types::Duration>,
     /// keep results this long after the stop; unset = server default
