@@ -12,7 +12,11 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    programs::{LinkOrder, SchedClassifier, TcAttachType, tc::TcAttachOptions},
+    programs::{
+        LinkOrder, SchedClassifier, TcAttachType,
+        tc::{NlOptions, TcAttachOptions},
+    },
+    util::KernelVersion,
 };
 use nix::{
     sched::{CloneFlags, unshare},
@@ -146,8 +150,16 @@ fn others(ebpf: &mut Ebpf, name: &str) {
         .try_into()
         .unwrap();
     program.load().unwrap();
+    let tcx = KernelVersion::current().unwrap() >= KernelVersion::new(6, 6, 0);
     for at in [TcAttachType::Ingress, TcAttachType::Egress] {
-        let order = TcAttachOptions::TcxOrder(LinkOrder::last());
+        let order = if tcx {
+            TcAttachOptions::TcxOrder(LinkOrder::last())
+        } else {
+            TcAttachOptions::Netlink(NlOptions {
+                priority: u16::MAX,
+                ..NlOptions::default()
+            })
+        };
         program.attach_with_options(name, at, order).unwrap();
     }
 }

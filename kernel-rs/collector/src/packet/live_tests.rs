@@ -130,6 +130,15 @@ pub(crate) fn read<T>(
     })
 }
 
+/// What programs hang on.
+fn hook() -> &'static str {
+    if KernelVersion::current().unwrap() >= KernelVersion::new(6, 6, 0) {
+        "tcx"
+    } else {
+        "clsact"
+    }
+}
+
 fn count(samples: &[(Metric, u32)], metric: Metric) -> usize {
     samples.iter().filter(|it| it.0 == metric).count()
 }
@@ -540,13 +549,8 @@ fn interfaces_that_come_and_go_are_followed() {
     alone(|| {
         let collector = collector();
         let session = collector.start(&tcp_spec(None)).unwrap();
-        let hook = if KernelVersion::current().unwrap() >= KernelVersion::new(6, 6, 0) {
-            "tcx"
-        } else {
-            "clsact"
-        };
         let attached = || session.stats().unwrap().programs[0].attached_to.clone();
-        let at = |interfaces: &str| format!("{hook} ingress: {interfaces}");
+        let at = |interfaces: &str| format!("{} ingress: {interfaces}", hook());
         assert_eq!(attached(), at("lo"));
         ip("link add v0 type veth peer name v1");
         ip("link set v0 up");

@@ -140,11 +140,12 @@ fn interfaces_are_those_of_the_namespace() {
             let first = programs.into_iter().next();
             first.map(|it| it.attached_to).unwrap_or_default()
         };
-        assert_eq!(attached(), "tcx ingress: only0");
+        let expected = format!("{} ingress: only0", hook());
+        assert_eq!(attached(), expected);
         there.run(|| ip("link del only0"));
         until("it is left", || attached().is_empty());
         there.run(|| ip("link add only0 type veth peer name peer0"));
-        until("it is found again", || attached() == "tcx ingress: only0");
+        until("it is found again", || attached() == expected);
     });
 }
 
