@@ -19,7 +19,9 @@ export async function checkConfig(
   environment: NodeJS.ProcessEnv,
   file?: ConfigFile,
 ): Promise<string> {
-  await checkFiles(loadConfig(flags, environment, file).listeners);
+  const { listeners, sessionDir } = loadConfig(flags, environment, file);
+  await checkFiles(listeners);
+  if (sessionDir !== undefined) await checkSessions(sessionDir);
   const given = givenValues({ flags, environment, file });
   const rows = optionNames.flatMap((name): [line: string, source: string][] => {
     const { value, source } = given.get(name) ?? { value: metaOf(options[name]).fallback, source: "default" };
@@ -40,6 +42,26 @@ export async function checkConfig(
 function written(value: RawValue): string {
   if (Array.isArray(value)) return `[${value.map(written).join(", ")}]`;
   return /^[\w./+-][\w./:@%+=-]*$/.test(value) && !value.endsWith(":") ? value : JSON.stringify(value);
+}
+
+/** @throws ConfigError naming each line of a session as a file that cannot be used; whether this host can measure it only the service knows */
+async function checkSessions(path: string): Promise<void> {
+  const { readFolder } = await import("../declared/folder.js");
+  const { parseSession, SessionFileError } = await import("../declared/parse.js");
+  const problems: string[] = [];
+  const { files } = await readFolder(path).catch((error: unknown) => {
+    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  for (const [name, contents] of files) {
+    try {
+      if (contents instanceof Error) throw new SessionFileError(`${name}: ${contents.message}`);
+      await parseSession(name, contents);
+    } catch (error) {
+      if (!(error instanceof SessionFileError)) throw error;
+      problems.push(...error.message.split("\n").map((line) => `${path}/${line}`));
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
 }
 
 /** @throws ConfigError naming each file of a listener that cannot be used */

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -169,5 +169,21 @@ listeners:
     expect(loadConfig({}, {}, await readConfigFile(again))).toEqual(
       await load(await readFile(path, "utf8"), { node: "a", maxSessions: "7" }),
     );
+  });
+});
+
+describe("checkConfig of a folder of sessions", () => {
+  it("names every wrong line of every file", async () => {
+    const sessionDir = join(folder, "sessions");
+    await expect(checkConfig({ sessionDir }, {})).rejects.toThrow(`${sessionDir}: ENOENT`);
+    await mkdir(sessionDir);
+    await writeFile(join(sessionDir, "good.yaml"), "spec: { probes: [{ tcp: {} }] }");
+    expect(await checkConfig({ sessionDir }, {})).toContain(`session-dir: ${sessionDir}`);
+    await writeFile(join(sessionDir, "one.yaml"), "spec:\n  probe: []\n  limit: {}\n");
+    await writeFile(join(sessionDir, "two.json"), "{");
+    const error: unknown = await checkConfig({ sessionDir }, {}).catch((error: unknown) => error);
+    expect(error).toBeInstanceOf(ConfigError);
+    const lines = (error as Error).message.split("\n").map((line) => line.slice(0, `${sessionDir}/one.yaml:2`.length));
+    expect(lines).toEqual(["one.yaml:2", "one.yaml:3", "two.json:1"].map((at) => `${sessionDir}/${at}`));
   });
 });

@@ -1,4 +1,4 @@
-import { readdir, readFile, realpath } from "node:fs/promises";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 const endings = /^[^.].*\.(?:yaml|yml|json)$/;
@@ -9,6 +9,8 @@ export interface FolderContents {
   readonly files: ReadonlyMap<string, Buffer | Error>;
   /** The folders in which a change may be one of these. */
   readonly watched: readonly string[];
+  /** Changes when any of those is another: one that was put in the place of one that was moved away has the same path. */
+  readonly identity: string;
 }
 
 /** Reads a folder of sessions: `*.yaml`, `*.yml`, `*.json`, none that begins with a dot. Rejects when the folder cannot be read. */
@@ -28,7 +30,9 @@ export async function readFolder(path: string): Promise<FolderContents> {
       files.set(name, error instanceof Error ? error : new Error(String(error)));
     }
   }
-  return { files, watched: [...new Set(watched)] };
+  const folders = [...new Set(watched)];
+  const inodes = await Promise.all(folders.map(async (folder) => (await stat(folder)).ino));
+  return { files, watched: folders, identity: JSON.stringify([folders, inodes]) };
 }
 
 /** Whether a change in a watched folder may be one of the folder of sessions at `path`. */

@@ -227,5 +227,15 @@ describe("sessions as files", () => {
     await rm(join(path, "new.yaml"));
     await gone;
     expect(names()).toEqual(["sessions/linked"]);
+    const next = join(root, "next");
+    await mkdir(next);
+    await writeFile(join(next, "swapped.yaml"), good("a"));
+    const swapped = until(() => names().join() === "sessions/swapped");
+    await rename(path, `${path}.away`);
+    await rename(next, path);
+    await swapped;
+    const inside = until(() => get("swapped").labels["comm"] === "b");
+    await write("swapped.yaml", good("b"));
+    await inside;
   });
 });

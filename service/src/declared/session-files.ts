@@ -11,7 +11,7 @@ import { selectNode, type ThisNode } from "../node/select.js";
 import type { SessionRecord } from "../session/record.js";
 import type { Sessions } from "../session/sessions.js";
 import { turnKnobs } from "../session/turn-knobs.js";
-import { concerns, readFolder } from "./folder.js";
+import { concerns, readFolder, type FolderContents } from "./folder.js";
 import { describe, parseSession, SessionFileError, type Declared } from "./parse.js";
 
 /** What kept a session from starting may have gone since: an interface was missing, a name was taken. */
@@ -99,8 +99,10 @@ export class SessionFiles {
     if (this.#closed) return;
     const { path, log } = this.#parts;
     try {
-      const { files, watched } = await readFolder(path);
-      this.#watch(watched);
+      let contents = await readFolder(path);
+      // What changed before it was watched is noticed by reading it again.
+      if (this.#watch(contents)) contents = await readFolder(path);
+      const { files } = contents;
       if (this.#failing !== "") log.info(`${path}: can be read again`);
       this.#failing = "";
       for (const file of [...this.#files.values()]) {
@@ -116,11 +118,12 @@ export class SessionFiles {
     }
   }
 
-  #watch(folders: readonly string[]): void {
-    // Between two watches nothing is noticed.
-    if (this.#watched === folders.join("\n")) return;
-    this.#watched = folders.join("\n");
-    this.#folders.watch(folders, (folder, name) => concerns(this.#parts.path, folder, name));
+  /** @returns whether these folders were not watched before */
+  #watch({ watched, identity }: FolderContents): boolean {
+    if (this.#watched === identity) return false;
+    this.#watched = identity;
+    this.#folders.watch(watched, (folder, name) => concerns(this.#parts.path, folder, name));
+    return true;
   }
 
   async #applyFile(name: string, contents: Buffer | Error): Promise<void> {
