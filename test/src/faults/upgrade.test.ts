@@ -1,23 +1,32 @@
 import { EndReason } from "@latscope/proto";
+import { join } from "node:path";
+
 import { expect, test } from "vitest";
 
 import { expectBalanced } from "../harness/books.js";
 import { Client } from "../harness/client.js";
+import { Endpoint } from "../harness/endpoint.js";
 import { seen } from "../harness/failure.js";
 import { GrpcurlStream } from "../harness/grpcurl.js";
 import { stop } from "../harness/measure.js";
 import { scopeOfEachTest } from "../harness/scope.js";
-import { Service } from "../harness/service.js";
-import { stage } from "../harness/stage.js";
+import { Service, temporaryFolder } from "../harness/service.js";
+import { direct } from "../harness/topology.js";
 import { answering, connectOnce, HANDSHAKES } from "./witness.js";
 
 const ID = "upgraded";
 
 const scope = scopeOfEachTest();
 
-test("the next service takes the socket while the one before still drains, and readers go on at it by name", async () => {
-  const cast = await answering(await stage(scope));
-  const old = cast.service;
+test("the next service takes the socket while the one before still drains, and readers go on at it by name: the session is back", async () => {
+  const network = await direct(scope);
+  const flags = ["--state-dir", join(await temporaryFolder(scope), "state")];
+  const [old, client, server] = await Promise.all([
+    Service.start(scope, network.client, { flags }),
+    Endpoint.start(scope, network.client),
+    Endpoint.start(scope, network.server),
+  ]);
+  const cast = await answering({ client, server });
   const { name } = await old.client.create(HANDSHAKES, ID);
   const before = old.client.stream({ session: name });
   await before.started();
@@ -35,14 +44,13 @@ test("the next service takes the socket while the one before still drains, and r
   expectBalanced(end.sessionTotals);
   expect(before.samples.map(({ flow }) => flow?.clientPort)).toEqual([first]);
 
-  const next = await Service.start(scope, cast.network.client, { socket: old.socket });
-  await next.client.create(HANDSHAKES, ID);
+  const next = await Service.start(scope, network.client, { socket: old.socket, flags });
   // What was measured before is gone with the old one, and it is said: nobody is let go on as if nothing were missing.
   const cursor = before.messages.at(-1)?.cursor;
   const refused = await next.client.stream({ session: name, cursor }).failure();
   expect(seen(refused)).toMatchObject({ code: "INVALID_ARGUMENT", reason: "CURSOR_INVALID" });
   expect(seen(refused).message).toContain("since the service started");
-  const after = next.client.stream({ session: name });
+  const after = next.client.stream({ session: name, position: "POSITION_OLDEST" });
   await after.started();
   const second = await connectOnce(cast);
   await after.take(1);
