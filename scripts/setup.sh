@@ -47,7 +47,7 @@ missing_packages() {
   if [ "$level" = test ]; then
     needs+=(
       "/usr/lib/rustlib/bpfel-unknown-none libstd-rust-web-dev-bpf" "/usr/bin/cargo-fmt rustfmt-web" "/usr/bin/cargo-clippy rust-web-clippy"
-      "llvm-objcopy-$LLVM_MAJOR llvm-$LLVM_MAJOR" "bpftool bpftool" "ip iproute2" "tcpdump tcpdump" "git git" "shellcheck shellcheck" "jq jq" "openssl openssl" "go golang-go"
+      "llvm-objcopy-$LLVM_MAJOR llvm-$LLVM_MAJOR" "bpftool bpftool" "ip iproute2" "tcpdump tcpdump" "git git" "shellcheck shellcheck" "jq jq" "openssl openssl" "go golang-go" "systemd-analyze systemd" "strip binutils"
     )
     # Debian's Python comes without what makes virtual environments.
     python3 -c 'import ensurepip' 2>/dev/null || needs+=("python3-venv python3-venv")

@@ -67,10 +67,12 @@ if [ "$failed" = 0 ]; then
   check "buf format" npx --no-install buf format --diff --exit-code proto --path proto/latscope
   check "prettier" npx --no-install prettier --check .
   check "eslint" npx --no-install eslint .
-  check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh bench/*.sh clients/*/*.sh
+  check "shellcheck" shellcheck -x .ci/run scripts/*.sh scripts/lib/*.sh bench/*.sh clients/*/*.sh deploy/debian/*.sh deploy/debian/postinst deploy/debian/postrm deploy/debian/prerm
   check "rustfmt" env PATH="/usr/bin:$PATH" /usr/bin/cargo-fmt fmt --all --check
   check "clippy" scripts/clippy.sh
   check "rules of accuracy" scripts/check-rules.sh
+  check "systemd units" scripts/check-units.sh
+  check "Debian package" scripts/check-package.sh
   check "eBPF objects" scripts/build-ebpf.sh --check
   suite "cargo test" cargo_counts cargo test --workspace --exclude latscope-probes --locked --no-fail-fast
   vitest_options=()

@@ -235,6 +235,16 @@ export interface CollectorOptions {
   packetFlows?: number
 }
 
+/**
+ * Gives up every capability but those that some metric needs and those in `also`, and new privileges by execution. Where there is
+ * something to give up, the program is run again in place of itself and this does not return; then it does.
+ * `socket_group` is the group that the socket is to have.
+ *
+ * # Errors
+ * `FIELD_INVALID` for a name that is no capability; `KERNEL_ERROR`: the process is to end then.
+ */
+export declare function dropPrivileges(also: Array<string>, socketGroup?: number | undefined | null): void
+
 /** A map of the kernel. */
 export interface MapMemory {
   id: number
@@ -247,6 +257,14 @@ export interface MapMemory {
  * start.
  */
 export declare function giveMemoryBack(): void
+
+/**
+ * Sends assignments, a line each, to the socket that `NOTIFY_SOCKET` names: a path, or `@` and an abstract name; never waits.
+ *
+ * # Errors
+ * `INTERNAL` with what the kernel says: nobody listens there, or whoever does is behind.
+ */
+export declare function notifySupervisor(socket: string, assignments: string): void
 
 /**
  * The user id of the process that connected to a unix socket (`SO_PEERCRED`), as the kernel noted it then; null for a

@@ -7,8 +7,9 @@ export const {
   HistogramReaderHandle,
   ReaderHandle,
   SessionHandle,
+  dropPrivileges,
   giveMemoryBack,
+  notifySupervisor,
   peerUid,
   sendToJournal,
-} =
-  createRequire(import.meta.url)("./latscope.node");
+} = createRequire(import.meta.url)("./latscope.node");

@@ -12,6 +12,8 @@ import { createLogger, type Logger } from "./log/logger.js";
 import { GrpcServer, type Ready } from "./server/grpc-server.js";
 import { nextSignal, onHangUp } from "./server/signals.js";
 import { ListenError } from "./server/listen-error.js";
+import { dropPrivileges } from "./server/privileges.js";
+import { Supervisor, takeSupervisorVariables } from "./supervisor/supervisor.js";
 
 /** No metric can be had on this host; the message says why, for a person. */
 class NothingToMeasureError extends Error {
@@ -20,25 +22,35 @@ class NothingToMeasureError extends Error {
 
 /** Runs the service until SIGTERM or SIGINT. @returns the exit code: 0 after a signal, 1 when it could not start @throws ConfigError for a policy that cannot be used */
 export async function serve(config: Config): Promise<number> {
-  const log = await createLogger(config.logLevel);
   let collector: Collector | undefined;
   let audit: Audit | undefined;
   let open: OpenPolicies | undefined;
+  let supervised: Supervisor | undefined;
   try {
     const addon = await loadAddon();
-    collector = addon.Collector.open({ node: `nodes/${config.node}`, ...boundsOf(config) });
+    await dropPrivileges(addon, config);
+    const log = await createLogger(config.logLevel);
+    const supervisor = new Supervisor(takeSupervisorVariables(process.env, process.pid), addon.notifySupervisor, log);
+    supervised = supervisor;
+    const opened = addon.Collector.open({ node: `nodes/${config.node}`, ...boundsOf(config) });
+    collector = opened;
+    const host = usable(NodeCapabilities.decode(await opened.capabilities()));
     audit = await openAudit(config, log, addon.sendToJournal);
     open = await openPolicies(config.policy, log);
     const { policies, reload } = open;
-    const server = new GrpcServer(config, collector, log, addon.peerUid, { audit, policies });
-    announceHost(usable(NodeCapabilities.decode(await collector.capabilities())));
+    const server = new GrpcServer(config, opened, log, addon.peerUid, { audit, policies });
+    announceHost(host);
     announceReady(await server.start(), log);
-    onHangUp(async () => {
-      await Promise.all([server.reload(), reload()]);
-    });
+    onHangUp(() =>
+      supervisor.reloading(async () => {
+        await Promise.all([server.reload(), reload()]);
+      }),
+    );
     // Loading and probing take more for a moment than serving does.
     addon.giveMemoryBack();
+    supervisor.ready(() => opened.status());
     const signal = await nextSignal();
+    supervisor.stopping();
     log.info({ signal }, `${signal}: draining`);
     await server.stop();
     log.info("stopped");
@@ -53,6 +65,7 @@ export async function serve(config: Config): Promise<number> {
     open?.close();
     collector?.close();
     await audit?.close();
+    supervised?.close();
   }
 }
 
@@ -72,7 +85,9 @@ function announceHost({ kernelRelease, btf, jit, capabilities }: NodeCapabilitie
 }
 
 function announceReady({ socket, group, tcp, health, exporters }: Ready, log: Logger): void {
-  announce(`listening on unix:${socket} (${group === undefined ? "passed by systemd" : `0660 root:${group.name}`})`);
+  const owner = process.getuid?.() ?? 0;
+  const by = `0660 ${owner === 0 ? "root" : owner}:${group?.name ?? ""}`;
+  announce(`listening on unix:${socket} (${group === undefined ? "passed by systemd" : by})`);
   const plaintext: string[] = [];
   for (const { address, by } of tcp) {
     announce(

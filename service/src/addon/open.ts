@@ -9,6 +9,13 @@ export interface Addon {
   sendToJournal: (socket: string, entry: Buffer) => void;
   /** Gives memory back to the host that was freed and kept. */
   giveMemoryBack: () => void;
+  /**
+   * Gives up every capability but those of the metrics and these. Returns when there is nothing to give up; else the program is run again
+   * in place of itself.
+   */
+  dropPrivileges: (also: string[], socketGroup?: number) => void;
+  /** Sends assignments of sd_notify(3); throws where they cannot be delivered at once. */
+  notifySupervisor: (socket: string, assignments: string) => void;
 }
 
 /** The native addon cannot be loaded; the message says why, for a person. */

@@ -24,7 +24,7 @@ const listening = {
     value: "PATH",
   }),
   socketGroup: described(z.string().min(1).optional(), {
-    description: "the group that may use the unix socket (default: latscope if there is one, else root)",
+    description: "the group that may use the unix socket (default: latscope if there is one, else its own)",
     value: "GROUP",
   }),
   listen: described(z.array(listenAddress).default([]), {

@@ -94,7 +94,7 @@ async function isAnswered(path: string): Promise<boolean> {
 
 const run = promisify(execFile);
 
-/** The group asked for, or `latscope` if there is one, else `root`. @throws ListenError for an unknown group */
+/** The group asked for, or `latscope` if there is one and this user may give it files, else its own, which is `root` for root. @throws ListenError for an unknown group */
 export async function socketGroup(asked: string | undefined): Promise<SocketGroup> {
   if (asked !== undefined) {
     const gid = await groupId(asked);
@@ -102,7 +102,10 @@ export async function socketGroup(asked: string | undefined): Promise<SocketGrou
     return { name: asked, gid };
   }
   const gid = await groupId("latscope");
-  return gid === undefined ? { name: "root", gid: 0 } : { name: "latscope", gid };
+  const own = process.getegid?.() ?? 0;
+  const member = process.geteuid?.() === 0 || [own, ...(process.getgroups?.() ?? [])].some((each) => each === gid);
+  if (gid !== undefined && member) return { name: "latscope", gid };
+  return { name: own === 0 ? "root" : String(own), gid: own };
 }
 
 /** Through getent, which knows every source of groups that the host has. */

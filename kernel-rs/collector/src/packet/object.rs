@@ -36,7 +36,7 @@ pub(crate) static PACKET: &[u8] = aya::include_bytes_aligned!(concat!(
 ));
 
 /// Linux capabilities that the engine cannot do without.
-const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"];
+const PRIVILEGES: &[&str] = crate::privilege::of_engine(crate::metric::EngineKind::Packet);
 
 /// What packets an interface carries, and which way: one program each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

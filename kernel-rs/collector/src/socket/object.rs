@@ -43,7 +43,8 @@ pub(crate) static SOCKET: &[u8] = aya::include_bytes_aligned!(concat!(
 /// Name of the program.
 pub(super) const PROGRAM: &str = "latscope_sock_ops";
 /// What it takes to load and attach it.
-pub(super) const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"];
+pub(super) const PRIVILEGES: &[&str] =
+    crate::privilege::of_engine(crate::metric::EngineKind::Socket);
 
 /// Kernel memory for histograms.
 const SERIES_BYTES: usize = 2 << 20;

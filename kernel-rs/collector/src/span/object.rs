@@ -56,7 +56,7 @@ pub(crate) static SPAN: &[u8] = aya::include_bytes_aligned!(concat!(
 ));
 
 /// Linux capabilities that the engine cannot do without.
-pub(super) const PRIVILEGES: &[&str] = &["CAP_BPF", "CAP_PERFMON"];
+pub(super) const PRIVILEGES: &[&str] = crate::privilege::of_engine(crate::metric::EngineKind::Span);
 /// Kernel memory for histograms.
 const SERIES_BYTES: usize = 4 << 20;
 /// Fewest and most histograms.
@@ -209,7 +209,7 @@ impl Object {
     /// Attaches a program to a place in a file.
     ///
     /// # Errors
-    /// `HOOK_UNAVAILABLE` where the kernel has no uprobes or refuses the place, `PROGRAM_REFUSED`.
+    /// `HOOK_UNAVAILABLE` where the kernel has no uprobes or refuses the place, `PRIVILEGE_MISSING`, `PROGRAM_REFUSED`.
     pub(super) fn attach_function(
         &mut self,
         name: &'static str,
@@ -245,7 +245,12 @@ impl Object {
                 at.1.offset,
                 at.0.display()
             );
-            crate::privilege::missing(PRIVILEGES).unwrap_or_else(|| {
+            let lacking = if matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)) {
+                crate::privilege::UPROBE
+            } else {
+                PRIVILEGES
+            };
+            crate::privilege::missing(lacking).unwrap_or_else(|| {
                 Failure::new(Reason::HookUnavailable, text.clone()).with_precondition(
                     "CAPABILITY",
                     "uprobe",

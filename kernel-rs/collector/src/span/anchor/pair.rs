@@ -37,7 +37,7 @@ impl Pair {
     /// Looks both up in the running kernel.
     ///
     /// # Errors
-    /// `FIELD_INVALID` with the path of everything that this kernel does not have, `HOOK_UNAVAILABLE` without tracefs.
+    /// `FIELD_INVALID` with the path of everything that this kernel does not have; without tracefs as [`tracefs::there`].
     pub(super) fn find(probe: &TracepointPairProbe, path: &str) -> Result<Self, Failure> {
         tracefs::there()?;
         let mut violations = Violations::default();
@@ -86,7 +86,7 @@ impl Pair {
     /// One that hardly ever fires.
     ///
     /// # Errors
-    /// `HOOK_UNAVAILABLE` without tracefs.
+    /// Without tracefs, as [`tracefs::there`].
     pub(super) fn to_try() -> Result<Self, Failure> {
         let probe = TracepointPairProbe {
             start: "sched:sched_process_exec".into(),

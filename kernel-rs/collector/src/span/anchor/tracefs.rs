@@ -2,14 +2,17 @@
 
 use std::{
     ffi::CStr,
-    fs::File,
+    fs::{self, File},
     io::{self, Read as _},
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
     path::Path,
     sync::OnceLock,
 };
 
-use crate::failure::{Failure, Reason};
+use crate::{
+    failure::{Failure, Reason},
+    privilege,
+};
 
 /// Where it is mounted where it is.
 const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
@@ -28,19 +31,40 @@ pub(super) fn read(path: &str) -> io::Result<String> {
 /// Whether tracepoints can be looked up at all.
 ///
 /// # Errors
-/// `HOOK_UNAVAILABLE` where tracefs is not mounted and the service may not mount one of its own.
+/// `HOOK_UNAVAILABLE` where tracefs is not mounted and the service may not mount one of its own; `PRIVILEGE_MISSING` where it may not
+/// for want of `CAP_SYS_ADMIN`, or may not read it for want of `CAP_DAC_READ_SEARCH`.
 pub(super) fn there() -> Result<(), Failure> {
-    root().as_ref().map(|_| ()).map_err(|why| {
-        let text = format!(
-            "tracefs is not there, in which the kernel describes its tracepoints ({why}); mount -t tracefs tracefs {}",
-            MOUNTS[0]
-        );
-        Failure::new(Reason::HookUnavailable, text.clone()).with_precondition(
-            "STATE",
-            "tracefs",
-            text,
-        )
-    })
+    let denied = |path: &str| {
+        fs::exists(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let Err(why) = root() else {
+        return match open("events/sched") {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(unreadable(&error))
+            }
+            _ => Ok(()),
+        };
+    };
+    // As it is mounted by default, nobody but root may look into it.
+    let lacking = if denied(&format!("{}/events", MOUNTS[0])) {
+        "CAP_DAC_READ_SEARCH"
+    } else {
+        "CAP_SYS_ADMIN"
+    };
+    Err(privilege::missing(&[lacking]).unwrap_or_else(|| absent(why)))
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    privilege::missing(&["CAP_DAC_READ_SEARCH"])
+        .unwrap_or_else(|| Failure::kernel("reading tracefs", error))
+}
+
+fn absent(why: &str) -> Failure {
+    let text = format!(
+        "tracefs is not there, in which the kernel describes its tracepoints ({why}); mount -t tracefs tracefs {}",
+        MOUNTS[0]
+    );
+    Failure::new(Reason::HookUnavailable, text.clone()).with_precondition("STATE", "tracefs", text)
 }
 
 fn open(path: &str) -> io::Result<File> {
