@@ -15,7 +15,7 @@ chart=deploy/helm/latscope
 "$HELM_ROOT/helm" lint --strict "$chart"
 
 # render SETTING...: the chart's DaemonSet with these values.
-render() { "$HELM_ROOT/helm" template latscope "$chart" --show-only templates/daemonset.yaml "${@/#/--set=}"; }
+render() { "$HELM_ROOT/helm" template latscope "$chart" --kube-version 1.27 --show-only templates/daemonset.yaml "${@/#/--set=}"; }
 # has TEXT SETTING...
 has() { render "${@:2}" | grep -qF -- "$1" || fail "with '${*:2}' the DaemonSet has not: $1"; }
 ! render | grep -qE 'privileged: true|hostPID: true' || fail "more rights than asked for"
