@@ -1,10 +1,6 @@
 //! Linux capabilities (capabilities(7)): what is needed for what, and giving up all the rest.
 
-use std::{
-    ffi::{CString, OsString},
-    fs, io,
-    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-};
+use std::{ffi::CString, fs, io, os::unix::ffi::OsStrExt as _};
 
 use caps::{CapSet, Capability, CapsHashSet};
 
@@ -169,7 +165,7 @@ fn run_again() -> io::Error {
             .strip_suffix(&[0])
             .unwrap_or(&arguments)
             .split(|byte| *byte == 0)
-            .map(|it| CString::new(OsString::from_vec(it.to_vec()).as_bytes()))
+            .map(CString::new)
             .collect::<Result<_, _>>()?;
         keep_open(passed_by_systemd())?;
         Ok((CString::new(program.as_os_str().as_bytes())?, arguments))
