@@ -245,18 +245,18 @@ export interface CollectorOptions {
  */
 export declare function dropPrivileges(also: Array<string>, socketGroup?: number | undefined | null): void
 
+/**
+ * Gives memory back to the host that was freed and kept, JavaScript's too. For a moment at which much was, such as the end of a
+ * start.
+ */
+export declare function giveMemoryBack(): void
+
 /** A map of the kernel. */
 export interface MapMemory {
   id: number
   /** Of kernel memory. */
   bytes: number
 }
-
-/**
- * Gives memory back to the host that was freed and kept, JavaScript's too. For a moment at which much was, such as the end of a
- * start.
- */
-export declare function giveMemoryBack(): void
 
 /**
  * Sends assignments, a line each, to the socket that `NOTIFY_SOCKET` names: a path, or `@` and an abstract name; never waits.
