@@ -179,7 +179,7 @@ fn run_again() -> io::Error {
     }
 }
 
-/// How many sockets sd_listen_fds(3) would say there are.
+/// How many sockets `sd_listen_fds(3)` would say there are.
 fn passed_by_systemd() -> i32 {
     let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
     if number("LISTEN_PID") == Some(std::process::id()) {
