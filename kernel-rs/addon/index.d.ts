@@ -266,11 +266,16 @@ export interface MapMemory {
  */
 export declare function notifySupervisor(socket: string, assignments: string): void
 
-/**
- * The user id of the process that connected to a unix socket (`SO_PEERCRED`), as the kernel noted it then; null for a
- * descriptor that is no such socket.
- */
-export declare function peerUid(descriptor: RawFd): number | null
+/** The process that connected to a unix socket, as the kernel noted it then. */
+export interface Peer {
+  /** Its effective user id. */
+  uid: number
+  /** Its groups, its own first. */
+  gids: Array<number>
+}
+
+/** The process at the other end of a unix socket (`SO_PEERCRED`, `SO_PEERGROUPS`); null for a descriptor that is no such socket. */
+export declare function peerOf(descriptor: RawFd): Peer | null
 
 /** The names that every message of a reader carries, and for whom it reads. */
 export interface ReaderHeader {

@@ -10,6 +10,6 @@ export const {
   dropPrivileges,
   giveMemoryBack,
   notifySupervisor,
-  peerUid,
+  peerOf,
   sendToJournal,
 } = createRequire(import.meta.url)("./latscope.node");

@@ -38,7 +38,7 @@ export async function serve(config: Config): Promise<number> {
     audit = await openAudit(config, log, addon.sendToJournal);
     open = await openPolicies(config.policy, log);
     const { policies, reload } = open;
-    const server = new GrpcServer(config, opened, log, addon.peerUid, { audit, policies });
+    const server = new GrpcServer(config, opened, log, addon.peerOf, { audit, policies });
     announceHost(host);
     announceReady(await server.start(), log);
     onHangUp(() =>

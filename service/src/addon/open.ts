@@ -1,10 +1,9 @@
-import type { Collector, CollectorOptions } from "./types.js";
+import type { Collector, CollectorOptions, PeerOf } from "./types.js";
 
 /** What the native addon exports to the service. */
 export interface Addon {
   Collector: { open(options: CollectorOptions): Collector };
-  /** The user at the other end of a unix socket; null for a descriptor that is no such socket. */
-  peerUid: (descriptor: number) => number | null;
+  peerOf: PeerOf;
   /** Sends an entry in the systemd journal's native form; throws where it cannot be delivered at once. */
   sendToJournal: (socket: string, entry: Buffer) => void;
   /** Gives memory back to the host that was freed and kept. */

@@ -118,3 +118,13 @@ export interface ReaderHandle {
   /** A pending `next` resolves to null at once. Idempotent. */
   close(): void;
 }
+
+/** The process at the other end of a unix socket. */
+export interface Peer {
+  uid: number;
+  /** Its groups, its own first. */
+  gids: number[];
+}
+
+/** Null for a descriptor that is no such socket. */
+export type PeerOf = (descriptor: number) => Peer | null;

@@ -23,7 +23,7 @@ import { unixPrincipal } from "./principal.js";
 
 const known: Connection = {
   peer: "unix",
-  authenticate: () => lasting(unixPrincipal(7)),
+  authenticate: () => lasting(unixPrincipal({ uid: 7, gids: [8] })),
   authenticated: () => undefined,
 };
 let connection: Connection | undefined;

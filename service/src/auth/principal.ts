@@ -1,3 +1,5 @@
+import type { Peer } from "../addon/types.js";
+
 /** Who makes a call, as the listener that it came through could tell. */
 export interface Principal {
   /** How it proved who it is; `insecure` proved nothing, and `file` is the service itself acting on a file. */
@@ -19,8 +21,8 @@ export interface Principal {
 }
 
 /** The process at the other end of a unix socket. */
-export function unixPrincipal(uid: number): Principal {
-  return { kind: "unix", name: `uid:${uid}`, uid, uris: [], dnsNames: [] };
+export function unixPrincipal({ uid, gids }: Peer): Principal {
+  return { kind: "unix", name: `uid:${uid}`, uid, gids, uris: [], dnsNames: [] };
 }
 
 /** Somebody on plaintext TCP, where nobody can be told from another. */

@@ -1,6 +1,7 @@
 import { ServerCredentials, type Server, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { PeerOf } from "../addon/types.js";
 import { refuseToken } from "../auth/bearer.js";
 import { lasting, type Credential } from "../auth/credential.js";
 import { insecurePrincipal, unixPrincipal } from "../auth/principal.js";
@@ -25,31 +26,31 @@ export interface Connection {
 export class Connections {
   readonly #open = new Map<string, Connection & { socket: Socket }>();
   readonly #injector: ReturnType<Server["createConnectionInjector"]>;
-  readonly #peerUid: (descriptor: number) => number | null;
+  readonly #peerOf: PeerOf;
   #accepted = 0;
 
-  /** @param peerUid who is at the other end of a unix socket */
-  constructor(server: Server, peerUid: (descriptor: number) => number | null) {
-    this.#peerUid = peerUid;
+  /** @param peerOf who is at the other end of a unix socket */
+  constructor(server: Server, peerOf: PeerOf) {
+    this.#peerOf = peerOf;
     this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
   /** Takes a connection to a unix socket: whose process it is decides whose its sessions are. */
   readonly acceptLocal = (socket: Socket): void => {
     const { _handle: handle } = socket as Socket & { _handle?: { fd?: number } | null };
-    const uid = this.#peerUid(handle?.fd ?? -1);
-    if (uid === null) socket.destroy();
-    else this.#accept(socket, "unix", always(lasting(unixPrincipal(uid))));
+    const peer = this.#peerOf(handle?.fd ?? -1);
+    if (peer === null) socket.destroy();
+    else this.#accept(socket, "unix", always(lasting(unixPrincipal(peer))));
   };
 
   /** Takes a connection to a plaintext TCP port. */
   readonly acceptInsecure = (socket: Socket): void => {
-    this.#accept(socket, peerOf(socket), always(lasting(insecurePrincipal)));
+    this.#accept(socket, addressOf(socket), always(lasting(insecurePrincipal)));
   };
 
   /** Takes a connection whose TLS handshake is done. @param authenticated called once somebody has shown on it who it is */
   acceptTls(socket: TLSSocket, authenticate: Authenticate, authenticated: () => void): void {
-    this.#accept(socket, peerOf(socket), authenticate, authenticated);
+    this.#accept(socket, addressOf(socket), authenticate, authenticated);
   }
 
   /** The connection that a call came on. */
@@ -88,6 +89,6 @@ function always(credential: Credential): Authenticate {
   };
 }
 
-function peerOf({ remoteAddress = "", remotePort = 0 }: Socket): string {
+function addressOf({ remoteAddress = "", remotePort = 0 }: Socket): string {
   return formatAddress({ host: remoteAddress, port: remotePort });
 }

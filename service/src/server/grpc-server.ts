@@ -1,6 +1,6 @@
 import { Server } from "@grpc/grpc-js";
 import { setMaxListeners } from "node:events";
-import type { Collector } from "../addon/types.js";
+import type { Collector, PeerOf } from "../addon/types.js";
 import { noAudit, type Audit } from "../audit/audit.js";
 import { authenticating } from "../auth/interceptor.js";
 import { OpenCalls } from "../auth/open-calls.js";
@@ -54,14 +54,14 @@ export class GrpcServer {
   #lasting: Lasting = { files: undefined, state: undefined };
 
   /**
-   * @param peerUid who is at the other end of a unix socket
+   * @param peerOf who is at the other end of a unix socket
    * @param policies who may do what
    */
   constructor(
     config: Config,
     collector: Collector,
     log: Logger,
-    peerUid: (descriptor: number) => number | null,
+    peerOf: PeerOf,
     { policies = new Policies(), audit = noAudit }: { policies?: Policies; audit?: Audit } = {},
   ) {
     const admit = (caller: Caller): void => {
@@ -78,7 +78,7 @@ export class GrpcServer {
     policies.subscribe(() => void this.calls.recheck(admit));
     this.#server = new Server({ ...serverOptions(config), interceptors: [door] });
     answerUnknownMethods(this.#server);
-    this.#connections = new Connections(this.#server, peerUid);
+    this.#connections = new Connections(this.#server, peerOf);
     this.#listeners = new Listeners({ config, connections: this.#connections, calls: this.calls, log });
     this.#config = config;
     this.#collector = collector;

@@ -25,7 +25,7 @@ export async function startTestServer(flags: RawConfig = {}, { policies, uid = 1
   const collector = new CollectorDouble();
   let peer = uid;
   const config = loadConfig({ socket, node: "test", socketGroup: "root", ...flags }, {});
-  const server = new GrpcServer(config, collector, await createLogger("silent"), () => peer, {
+  const server = new GrpcServer(config, collector, await createLogger("silent"), () => ({ uid: peer, gids: [peer] }), {
     ...(policies === undefined ? {} : { policies }),
   });
   const listening = await server.start();

@@ -12,6 +12,8 @@ import { CLIENT, direct, SERVER } from "../harness/topology.js";
 
 const PORT = 443;
 const NOBODY = 65_534;
+/** A group of theirs besides their own. */
+const TENANTS = 47_110;
 const SPEC = { probes: [{ tcp: { metrics: ["METRIC_TCP_HANDSHAKE_REMOTE"] } }], interfaces: [CLIENT.interface] };
 const SERVICE = "latscope.v1.SessionService";
 const SAMPLES = "latscope.v1.SampleService";
@@ -23,7 +25,7 @@ function policy(cidr: string): string {
 rules:
   - { name: root, principals: [{ uid: 0 }], role: admin, targets: all }
   - name: tenant
-    principals: [{ uid: ${NOBODY} }]
+    principals: [{ uid: ${NOBODY}, gid: ${TENANTS} }]
     role: operator
     targets: { cidrs: [${cidr}] }
 `;
@@ -36,7 +38,7 @@ async function asNobody(
   request: unknown,
 ): Promise<{ messages: Json[]; failed: string }> {
   // The group may use the socket.
-  const who = ["setpriv", `--reuid=${NOBODY}`, "--regid=0", "--clear-groups", "--"];
+  const who = ["setpriv", `--reuid=${NOBODY}`, "--regid=0", `--groups=${TENANTS}`, "--"];
   const grpcurl = ["grpcurl", "-plaintext", "-unix", "-d", JSON.stringify(request), socket, method];
   const { stdout, stderr } = await run([...who, ...grpcurl]);
   const texts = stdout.split(/^(?=\{)/m).filter((text) => text.trim() !== "");

@@ -8,7 +8,11 @@ import { openPolicies } from "./open.js";
 
 let folder: string;
 const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-const asking = { principal: unixPrincipal(7), method: "", record: { method: "", peer: "", startedAt: 0 } };
+const asking = {
+  principal: unixPrincipal({ uid: 7, gids: [7] }),
+  method: "",
+  record: { method: "", peer: "", startedAt: 0 },
+};
 const rule = (role: string): string => `rules: [{ name: a, principals: [{ uid: 7 }], role: ${role}, targets: all }]`;
 
 beforeEach(async () => {
