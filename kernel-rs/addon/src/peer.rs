@@ -33,7 +33,10 @@ pub fn peer_of(descriptor: RawFd) -> Option<Peer> {
     let mut gids = vec![credentials.gid()];
     let others = groups(descriptor, USUAL_GROUPS).or_else(|| groups(descriptor, MOST_GROUPS))?;
     gids.extend(others.into_iter().filter(|&gid| gid != credentials.gid()));
-    Some(Peer { uid: credentials.uid(), gids })
+    Some(Peer {
+        uid: credentials.uid(),
+        gids,
+    })
 }
 
 /// The peer's supplementary groups; none when there are more than `room`, or the kernel does not tell.

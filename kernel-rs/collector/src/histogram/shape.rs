@@ -29,7 +29,7 @@ impl Shape {
         ungrouped: bool,
         collection: &Collection,
         node: &str,
-        redaction: &Redaction,
+        redaction: Redaction,
         violations: &mut Violations,
     ) -> Self {
         let session = &collection.group_by[..];
@@ -185,7 +185,7 @@ mod tests {
             ungrouped,
             &testing::collection(&SESSION),
             "nodes/a",
-            &Redaction::default(),
+            Redaction::default(),
             &mut violations,
         );
         violations.finish().unwrap();
@@ -199,7 +199,7 @@ mod tests {
             ungrouped,
             &testing::collection(&SESSION),
             "nodes/a",
-            &Redaction::default(),
+            Redaction::default(),
             &mut violations,
         );
         let failure = violations.finish().unwrap_err();

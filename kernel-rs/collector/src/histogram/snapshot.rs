@@ -60,7 +60,7 @@ pub(crate) fn answer(
     scope: &Scope,
 ) -> Result<GetSnapshotResponse, Failure> {
     session.check_open()?;
-    let request = check(request, &session.collection(), node, &scope.redaction)?;
+    let request = check(request, &session.collection(), node, scope.redaction)?;
     let counts = session.counts(Instant::now())?;
     // After reading: what was counted before was counted by filters that are known now.
     let targets = scope.targets.as_ref();
@@ -96,7 +96,7 @@ fn check(
     request: &GetSnapshotRequest,
     collection: &Collection,
     node: &str,
-    redaction: &Redaction,
+    redaction: Redaction,
 ) -> Result<Request, Failure> {
     let mut violations = Violations::default();
     violations.bound("quantiles", request.quantiles.len(), QUANTILES_MAX);

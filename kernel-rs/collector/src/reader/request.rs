@@ -137,7 +137,7 @@ pub(super) fn check(
     let exclude =
         clause::compile_exclude(&request.exclude, "exclude", Side::Reader, &mut violations);
     for (clauses, path) in [(&include, "filters"), (&exclude, "exclude")] {
-        let redaction = &scope.redaction;
+        let redaction = scope.redaction;
         scope::refuse_filters(clauses, path, of.metrics, redaction, &mut violations);
     }
     let start = place(request, of, &scope.principal, &mut violations);

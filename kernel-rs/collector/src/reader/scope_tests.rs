@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn scope(targets: Option<Vec<Filter>>, redaction: &proto::Redaction) -> Scope {
-    Scope::check("uid:7", targets.as_deref(), redaction).unwrap()
+fn scope(targets: Option<&[Filter]>, redaction: &proto::Redaction) -> Scope {
+    Scope::check("uid:7", targets, redaction).unwrap()
 }
 
 fn narrowed() -> Scope {
-    scope(Some(vec![port_443()]), &proto::Redaction::default())
+    scope(Some(&[port_443()]), &proto::Redaction::default())
 }
 
 fn client(session: &Arc<Session>, request: &StreamSamplesRequest, scope: &Scope) -> Client {
@@ -71,7 +71,7 @@ fn a_narrowed_reader_knows_of_nothing_else() {
             }]
         );
     }
-    let nothing = scope(Some(Vec::new()), &proto::Redaction::default());
+    let nothing = scope(Some(&[]), &proto::Redaction::default());
     let mut blind = client(&session, &from_oldest(), &nothing);
     blind.drain();
     assert_eq!(

@@ -20,7 +20,7 @@ use crate::{
 pub(super) fn refuse_spec(
     spec: &mut SessionSpec,
     compiled: &CompiledSpec,
-    redaction: &Redaction,
+    redaction: Redaction,
 ) -> Result<(), Failure> {
     if redaction.is_none() {
         return Ok(());
@@ -87,7 +87,7 @@ pub(crate) fn refuse_filters(
     clauses: &[Clause],
     path: &str,
     metrics: u32,
-    redaction: &Redaction,
+    redaction: Redaction,
     violations: &mut Violations,
 ) {
     for (at, clause) in clauses.iter().enumerate() {
@@ -141,7 +141,7 @@ pub(crate) fn refuse_filters(
 pub(crate) fn refuse_keys(
     keys: impl IntoIterator<Item = GroupBy>,
     collection: &Collection,
-    redaction: &Redaction,
+    redaction: Redaction,
     field: impl Fn(usize) -> String,
     violations: &mut Violations,
 ) {

@@ -1,7 +1,7 @@
 //! What a caller may see: of which targets, and how much of each sample.
 //!
 //! Who the caller is and what its policy says is decided outside; here it is applied. Targets are clauses, OR between them: to a
-//! session they are ANDed before it starts, to a reader sample by sample.
+//! session they are joined by AND before it starts, to a reader sample by sample.
 
 mod coverage;
 mod finer;

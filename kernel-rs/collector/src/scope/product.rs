@@ -1,4 +1,4 @@
-//! Clauses ANDed: what both allow, as clauses again.
+//! Clauses joined by AND: what both allow, as clauses again.
 
 use crate::{
     metric,
@@ -12,7 +12,7 @@ use crate::{
 
 use super::coverage;
 
-/// Filters within targets: every clause ANDed with every target, none that another holds. No filter is everything.
+/// Filters within targets: every clause joined by AND with every target, none that another holds. No filter is everything.
 pub(crate) fn narrowed(filters: &[Clause], targets: &[Clause]) -> Vec<Clause> {
     let everything = [Clause::everything()];
     let filters = if filters.is_empty() {
@@ -251,6 +251,10 @@ fn cidr_meet(one: &Cidr, other: &Cidr) -> Option<Cidr> {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "lists are met by reference"
+)]
 fn ports_meet(one: &Ports, other: &Ports) -> Option<Ports> {
     let (first, last) = (one.first.max(other.first), one.last.min(other.last));
     (first <= last).then_some(Ports { first, last })

@@ -86,17 +86,17 @@ impl Redaction {
     }
 
     /// Nothing is withheld.
-    pub(crate) fn is_none(&self) -> bool {
-        *self == Self::default()
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::default()
     }
 
     /// Some addresses are cut.
-    fn addresses(&self) -> bool {
+    fn addresses(self) -> bool {
         self.ipv4_prefix_length < IPV4_BITS || self.ipv6_prefix_length < IPV6_BITS
     }
 
     /// Leading bits that are told of an address.
-    pub(crate) fn prefix_length(&self, ipv4: bool) -> u8 {
+    pub(crate) fn prefix_length(self, ipv4: bool) -> u8 {
         if ipv4 {
             self.ipv4_prefix_length
         } else {
@@ -105,7 +105,7 @@ impl Redaction {
     }
 
     /// A flow as it is told.
-    pub(crate) fn flow(&self, flow: &Flow) -> Flow {
+    pub(crate) fn flow(self, flow: &Flow) -> Flow {
         let length = self.prefix_length(flow.ipv4);
         let cut = |address| Cidr::of(flow.ipv4, address, length).address;
         let port = |port| if self.ports { 0 } else { port };
@@ -119,7 +119,7 @@ impl Redaction {
     }
 
     /// A process as it is told.
-    pub(crate) fn process(&self, process: &Process) -> Process {
+    pub(crate) fn process(self, process: &Process) -> Process {
         let mut told = *process;
         if self.pid {
             (told.pid, told.tid) = (0, 0);
@@ -134,12 +134,12 @@ impl Redaction {
     }
 
     /// Whether the subject of such a metric, by its number, is told.
-    pub(crate) fn tells_subject(&self, metric: u8) -> bool {
+    pub(crate) fn tells_subject(self, metric: u8) -> bool {
         !self.dns_names || metric != Metric::DnsReply as u8
     }
 
     /// The fields of `Sample` that are not told in full; `None` if all are.
-    pub(crate) fn fields(&self) -> Option<FieldMask> {
+    pub(crate) fn fields(self) -> Option<FieldMask> {
         let mut paths = Vec::new();
         let mut withhold = |withheld: bool, fields: &[&str]| {
             if withheld {
@@ -166,7 +166,7 @@ impl Redaction {
     }
 
     /// As the contract says it; `None` if nothing is withheld.
-    pub(crate) fn message(&self) -> Option<proto::Redaction> {
+    pub(crate) fn message(self) -> Option<proto::Redaction> {
         let Self {
             ipv4_prefix_length,
             ipv6_prefix_length,
@@ -175,7 +175,7 @@ impl Redaction {
             dns_names,
             cgroup,
             pid,
-        } = *self;
+        } = self;
         let length = |length, most| (length < most).then_some(u32::from(length));
         (!self.is_none()).then_some(proto::Redaction {
             ipv4_prefix_length: length(ipv4_prefix_length, IPV4_BITS),
@@ -212,7 +212,7 @@ impl Redaction {
         told
     }
 
-    fn cut_filter(&self, filter: &mut Filter) {
+    fn cut_filter(self, filter: &mut Filter) {
         for cidrs in [
             &mut filter.client_cidrs,
             &mut filter.server_cidrs,
@@ -248,7 +248,7 @@ impl Redaction {
     }
 
     /// Metrics whose subject is not told: bit n is `Metric` n.
-    pub(super) fn silent_subjects(&self) -> u32 {
+    pub(super) fn silent_subjects(self) -> u32 {
         if self.dns_names {
             metric::bit(Metric::DnsReply)
         } else {

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The spec as its owner may have it: filters ANDed with the targets, interfaces and namespaces with theirs.
+/// The spec as its owner may have it: filters joined by AND with the targets, interfaces and namespaces with theirs.
 ///
 /// # Errors
 /// Those of [`spec::check`]; `REDACTION_DENIED` with each field that is finer than the redaction; `TARGET_DENIED` where nothing
@@ -24,7 +24,7 @@ pub fn narrow(spec: &SessionSpec, scope: &Scope) -> Result<SessionSpec, Failure>
     }
     let compiled = spec::check(spec)?.compiled;
     let mut narrowed = spec.clone();
-    finer::refuse_spec(&mut narrowed, &compiled, &scope.redaction)?;
+    finer::refuse_spec(&mut narrowed, &compiled, scope.redaction)?;
     let Some(targets) = &scope.targets else {
         return Ok(narrowed);
     };

@@ -573,7 +573,7 @@ fn subjects_are_asked_for_where_they_are_no_names() {
             &clauses(&[filter]),
             "filters",
             metrics,
-            &redaction,
+            redaction,
             &mut violations,
         );
         violations.finish().is_err()

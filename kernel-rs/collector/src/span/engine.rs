@@ -2,6 +2,7 @@
 //! written again.
 
 use std::{
+    cell::OnceCell,
     collections::HashMap,
     sync::{
         Arc, Weak,
@@ -196,7 +197,7 @@ pub(super) struct State {
     /// Functions by the bit of their lane.
     targets: HashMap<u32, Target>,
     /// What a trap costs, once a function has been measured; the inner `None` = that could not be told.
-    trap: Option<Option<Trap>>,
+    trap: OnceCell<Option<Trap>>,
     /// What else is attached lane by lane.
     anchors: Anchors,
     next_id: u64,
@@ -227,7 +228,7 @@ impl State {
             readings: Readings::default(),
             tick_ns: lane::TICK_NS,
             targets: HashMap::new(),
-            trap: None,
+            trap: OnceCell::new(),
             anchors: Anchors::default(),
             next_id: 0,
             generation: 0,
@@ -443,8 +444,7 @@ impl State {
             let Some(function) = &it.lane.function else {
                 continue;
             };
-            self.trap
-                .get_or_insert_with(|| trap::calibrate(&mut self.object));
+            self.trap.get_or_init(|| trap::calibrate(&mut self.object));
             match Target::attach(&mut self.object, function, it.bit, it.since) {
                 Ok(target) => drop(self.targets.insert(it.bit, target)),
                 Err(failure) => failed.push((
@@ -668,11 +668,16 @@ impl State {
                     shared,
                     load_time,
                 };
-                let trap = self.trap.flatten().and_then(|trap| match name {
-                    "latscope_tick" => None,
-                    "latscope_return" => Some(trap.returned),
-                    _ => Some(trap.reached),
-                });
+                let trap = self
+                    .trap
+                    .get()
+                    .copied()
+                    .flatten()
+                    .and_then(|trap| match name {
+                        "latscope_tick" => None,
+                        "latscope_return" => Some(trap.returned),
+                        _ => Some(trap.reached),
+                    });
                 ProgramStats {
                     trap_time: trap.and_then(|it| it.try_into().ok()),
                     ..program::stats(own, info)

@@ -202,33 +202,38 @@ fn compile(filter: &Filter, path: &str, side: Side, violations: &mut Violations)
         ),
     };
     if side == Side::Session {
-        for (field, asked, instead) in [
-            (
-                "min_latency",
-                min_latency.is_some(),
-                "withholds fast samples with collection.sample_min_latency",
-            ),
-            (
-                "interfaces",
-                !interfaces.is_empty(),
-                "looks at spec.interfaces",
-            ),
-            (
-                "network_namespaces",
-                !network_namespaces.is_empty(),
-                "looks into spec.network_namespaces",
-            ),
-        ] {
-            if asked {
-                violations.add(
-                    Reason::FieldInvalid,
-                    format!("{path}.{field}"),
-                    format!("is for readers; a session {instead}"),
-                );
-            }
-        }
+        refuse_reader_fields(filter, path, violations);
     }
     clause
+}
+
+/// What only readers can ask for.
+fn refuse_reader_fields(filter: &Filter, path: &str, violations: &mut Violations) {
+    for (field, asked, instead) in [
+        (
+            "min_latency",
+            filter.min_latency.is_some(),
+            "withholds fast samples with collection.sample_min_latency",
+        ),
+        (
+            "interfaces",
+            !filter.interfaces.is_empty(),
+            "looks at spec.interfaces",
+        ),
+        (
+            "network_namespaces",
+            !filter.network_namespaces.is_empty(),
+            "looks into spec.network_namespaces",
+        ),
+    ] {
+        if asked {
+            violations.add(
+                Reason::FieldInvalid,
+                format!("{path}.{field}"),
+                format!("is for readers; a session {instead}"),
+            );
+        }
+    }
 }
 
 /// The fields of one clause on their way through the checks.

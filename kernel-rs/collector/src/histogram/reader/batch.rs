@@ -75,7 +75,7 @@ mod tests {
             false,
             &testing::collection(&[]),
             "",
-            &Redaction::default(),
+            Redaction::default(),
             &mut Violations::default(),
         );
         let rows = (0..5_u64).map(|index| {

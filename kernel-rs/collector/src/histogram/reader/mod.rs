@@ -65,7 +65,7 @@ impl HistogramReader {
     ) -> Result<Self, Failure> {
         session.check_open()?;
         let redaction = scope.redaction;
-        let checked = request::check(request, &session.collection(), node, &redaction)?;
+        let checked = request::check(request, &session.collection(), node, redaction)?;
         let targets = scope.targets.clone();
         let generation = session.filter_generation();
         if targets.as_ref().is_some_and(|it| !session.is_within(it)) {
@@ -122,7 +122,7 @@ impl HistogramReader {
             "",
             &mut Violations::default(),
         );
-        request::check(request, &collection, node, &scope.redaction).map(drop)
+        request::check(request, &collection, node, scope.redaction).map(drop)
     }
 
     /// Waits for the next message: one encoded `StreamHistogramsResponse`, or `None` after `End` or

@@ -34,7 +34,7 @@ pub(super) fn check(
     request: &StreamHistogramsRequest,
     collection: &Collection,
     node: &str,
-    redaction: &Redaction,
+    redaction: Redaction,
 ) -> Result<Request, Failure> {
     let mut violations = Violations::default();
     let interval = request.interval.as_ref().and_then(|it| {

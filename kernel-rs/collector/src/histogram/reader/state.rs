@@ -46,6 +46,15 @@ pub(super) struct Moment<'a> {
     pub(super) session_totals: &'a dyn Fn() -> Totals,
 }
 
+/// The interval that the end of a stream cuts short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Unread,
+    Read,
+    /// The session counts what may not be told.
+    Withheld,
+}
+
 /// One reader of a session's histograms.
 #[derive(Debug)]
 pub(super) struct State {
@@ -65,10 +74,7 @@ pub(super) struct State {
     delivered: u64,
     started: bool,
     ending: Option<EndReason>,
-    /// The interval that the end cuts short was read.
-    last_read: bool,
-    /// The session counts what may not be told.
-    revoked: bool,
+    last: Last,
     finished: bool,
 }
 
@@ -98,8 +104,7 @@ impl State {
             delivered: 0,
             started: false,
             ending: None,
-            last_read: false,
-            revoked: false,
+            last: Last::Unread,
             finished: false,
         }
     }
@@ -113,8 +118,7 @@ impl State {
     pub(super) fn revoke(&mut self) {
         self.ending = Some(EndReason::AccessRevoked);
         self.batch = None;
-        self.last_read = true;
-        self.revoked = true;
+        self.last = Last::Withheld;
     }
 
     pub(super) fn close(&mut self) {
@@ -135,7 +139,7 @@ impl State {
         if self.finished {
             return Step::Done;
         }
-        if self.told.is_none() && !self.revoked {
+        if self.told.is_none() && self.last != Last::Withheld {
             return Step::Read { not_before: now };
         }
         if !self.started {
@@ -224,7 +228,8 @@ impl State {
     }
 
     fn finish(&mut self, reason: EndReason, moment: &Moment<'_>) -> Step {
-        if !std::mem::replace(&mut self.last_read, true) {
+        if self.last == Last::Unread {
+            self.last = Last::Read;
             return Step::Read {
                 not_before: moment.now,
             };
@@ -233,7 +238,7 @@ impl State {
         let end = End {
             reason: reason as i32,
             totals: Some(self.totals()),
-            session_totals: (!self.revoked).then(|| (moment.session_totals)()),
+            session_totals: (self.last != Last::Withheld).then(|| (moment.session_totals)()),
         };
         self.send(moment.now, Event::End(end))
     }

@@ -34,13 +34,11 @@ impl Program {
             .env("GOFLAGS", "-mod=mod")
             .stdin(Stdio::null())
             .status();
-        match built {
-            Ok(status) => assert!(status.success(), "{command:?}"),
-            Err(_) => {
-                eprintln!("skipped: there is no {}", command[0]);
-                return None;
-            }
-        }
+        let Ok(status) = built else {
+            eprintln!("skipped: there is no {}", command[0]);
+            return None;
+        };
+        assert!(status.success(), "{command:?}");
         Some(program)
     }
 
