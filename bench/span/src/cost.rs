@@ -64,6 +64,10 @@ pub(crate) fn table(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Runs since then, and ns of each.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "figures of a bench have fewer digits"
+)]
 fn each(now: (u64, u64), before: (u64, u64)) -> (u64, f64) {
     let (runs, ns) = (now.0 - before.0, now.1 - before.1);
     (runs, ns as f64 / runs.max(1) as f64)

@@ -30,6 +30,10 @@ pub(crate) extern "C" fn latscope_bench_nothing(n: u64) -> u64 {
 
 impl Work {
     /// Does it for so long, in processes of their own: how often a second.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "figures of a bench have fewer digits"
+    )]
     pub(crate) fn run(self, time: Duration) -> anyhow::Result<f64> {
         let mut told = [0; 2];
         // SAFETY: an array of two.

@@ -1,10 +1,6 @@
 //! Programs that do nothing: what the kernel's own accounting of a run costs, for bench/packet and bench/span to subtract.
 #![no_std]
 #![no_main]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "so the program macros hand over the context"
-)]
 
 use aya_ebpf::{
     bindings::TC_ACT_UNSPEC,

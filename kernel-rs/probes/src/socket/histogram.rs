@@ -99,6 +99,10 @@ fn fill(key: &mut SeriesKey, socket: &Socket, found: &Found, work: &Work, groupi
 }
 
 /// The histogram of a key; where there is no room for it, the one of all that had none.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a copy of the key would take of the stack"
+)]
 #[inline(always)]
 fn find(key: &mut SeriesKey) -> Option<*mut Histogram> {
     if let Some(known) = SERIES.get_ptr_mut(&*key) {
