@@ -60,7 +60,7 @@ function create(
   id: string,
   more: { principal?: Principal; limits?: object; stream?: boolean } = {},
 ) {
-  const { principal = unixPrincipal(7), limits = {}, stream = false } = more;
+  const { principal = unixPrincipal({ uid: 7, gids: [7] }), limits = {}, stream = false } = more;
   const spec = SessionSpec.fromPartial({ probes: [{ kind: { $case: "runQueue", value: {} } }], limits });
   const owner = principal.name;
   const grant = { spec, scope: { principal: owner, targets: undefined, redaction: undefined } };
@@ -95,7 +95,7 @@ describe("the memory of sessions", () => {
     policy = {
       authorityOf: (principal) => {
         asked.push(principal);
-        return defaultPolicy.authorityOf(unixPrincipal(7));
+        return defaultPolicy.authorityOf(unixPrincipal({ uid: 7, gids: [7] }));
       },
     };
     const second = await begin();
@@ -170,7 +170,10 @@ describe("the memory of sessions", () => {
     ["something else", '{"version":1,"sessions":[{"name":"sessions/a"}]}'],
     [
       "no message",
-      JSON.stringify({ version: 1, sessions: [{ name: "a", principal: unixPrincipal(1), session: "////" }] }),
+      JSON.stringify({
+        version: 1,
+        sessions: [{ name: "a", principal: unixPrincipal({ uid: 1, gids: [1] }), session: "////" }],
+      }),
     ],
   ])("that is %s is put aside, and begins anew", async (_, text) => {
     const error = vi.spyOn(log, "error");
