@@ -157,7 +157,10 @@ impl Collector {
     ///
     /// # Errors
     /// Every wrong field of the scope at once.
-    #[allow(clippy::unused_self, reason = "a method like the others; napi copies it")]
+    #[allow(
+        clippy::unused_self,
+        reason = "a method like the others; napi copies it"
+    )]
     #[napi]
     pub fn redact_spec(&self, spec: Buffer, scope: ReaderScope) -> Result<Buffer, Thrown> {
         scope
