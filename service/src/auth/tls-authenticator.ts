@@ -1,5 +1,5 @@
-import type { X509Certificate } from "node:crypto";
-import type { TLSSocket } from "node:tls";
+import { X509Certificate } from "node:crypto";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { Failure } from "../failure/failure.js";
 import { certificatePrincipal, leadsTo } from "./certificate.js";
 import type { Credential } from "./credential.js";
@@ -87,7 +87,7 @@ class ClientCertificate {
   }
 
   #identify(): ClientCredential {
-    const certificate = this.#socket.getPeerX509Certificate();
+    const [certificate, ...sent] = chainOf(this.#socket);
     if (certificate === undefined) {
       const takes =
         this.#material.current.authorities.length > 0 ? "a client certificate or a bearer token" : "a bearer token";
@@ -100,26 +100,34 @@ class ClientCertificate {
     const principal = certificatePrincipal(certificate);
     const expiresAt = Date.parse(certificate.validTo);
     const recheck = (): void => {
-      this.#recheck(certificate, principal.name, expiresAt);
+      this.#recheck(certificate, sent, principal.name, expiresAt);
     };
     return { principal, expiresAt, recheck };
   }
 
-  #recheck(certificate: X509Certificate, name: string, expiresAt: number): void {
+  #recheck(certificate: X509Certificate, sent: X509Certificate[], name: string, expiresAt: number): void {
     if (expiresAt <= Date.now()) throw revoked(`the client certificate of ${name} has expired`);
     const { current } = this.#material;
     if (current === this.#verifiedBy) return;
-    if (!leadsTo(certificate, sentWith(certificate), current.authorities)) {
+    if (!leadsTo(certificate, sent, current.authorities)) {
       throw revoked(`the authority of the client certificate of ${name} is no longer accepted`);
     }
     this.#verifiedBy = current;
   }
 }
 
-function sentWith({ issuerCertificate }: X509Certificate): X509Certificate[] {
-  const sent: X509Certificate[] = [];
-  for (let at = issuerCertificate; at !== undefined && !sent.includes(at); at = at.issuerCertificate) sent.push(at);
-  return sent;
+/**
+ * What the client sent, its own certificate first. In Node's older form, as `getPeerX509Certificate` takes the chain away from
+ * whoever asks after it. Node 24 tells the client's own alone, and its issuer if that is an authority here.
+ */
+function chainOf(socket: TLSSocket): X509Certificate[] {
+  const chain = new Map<Partial<DetailedPeerCertificate>, X509Certificate>();
+  let at: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true);
+  while (at?.raw !== undefined && !chain.has(at)) {
+    chain.set(at, new X509Certificate(at.raw));
+    at = at.issuerCertificate;
+  }
+  return [...chain.values()];
 }
 
 function revoked(message: string): Failure {

@@ -166,10 +166,19 @@ describe("a TLS listener", () => {
     expect(await ownerBy(await trusting(client))).toBe("spiffe://example.org/tracer");
     const named = await authority.issue("named", "DNS:Tracer.example.org,DNS:b.example.org,URI:https://a.example/");
     expect(await ownerBy(await trusting(named))).toBe("dns:tracer.example.org");
+  });
+
+  // Node 24 does not tell what a client sent besides its own certificate: such a one is refused there, see docs/security.md.
+  const chains = Number(process.versions.node.split(".")[0]) < 24;
+
+  it(`${chains ? "takes" : "refuses"} a certificate of an authority below its own, sent along`, async () => {
+    await start(byCertificate());
     const below = await authority.below("below");
     const issued = await below.issue("leaf", "URI:spiffe://example.org/below");
     await writeFile(issued.cert, Buffer.concat([await readFile(issued.cert), await readFile(below.cert)]));
-    expect(await ownerBy(await trusting(issued))).toBe("spiffe://example.org/below");
+    const by = await trusting(issued);
+    if (chains) expect(await ownerBy(by)).toBe("spiffe://example.org/below");
+    else expect(summaryOf(await refusalOf(by))).toEqual(unauthenticated("ACCESS_REVOKED"));
   });
 
   it("refuses a certificate of somebody else's authority, and one that names nobody", async () => {

@@ -29,7 +29,7 @@ const classes: Readonly<Record<Known, MetricClass>> = {
   [Metric.BLOCK_IO_QUEUE]: "task",
   [Metric.SOFTIRQ]: "host",
   [Metric.HARDIRQ]: "host",
-  [Metric.NET_STACK_RECEIVE]: "host",
+  [Metric.NET_STACK_RECEIVE]: "task",
   [Metric.KERNEL_FUNCTION]: "task",
   [Metric.USER_FUNCTION]: "task",
   [Metric.TRACEPOINT_PAIR]: "task",
