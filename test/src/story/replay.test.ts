@@ -137,7 +137,7 @@ describe("latscope replay", () => {
       signal: null,
       stdout: "",
       stderr: text(
-        "latscope: replay runs eBPF programs and lacks CAP_PERFMON, CAP_BPF: run it as root, or give it these capabilities",
+        "latscope: replay runs eBPF programs and lacks CAP_BPF, CAP_PERFMON: run it as root, or give it these capabilities",
       ),
     });
   });

@@ -123,5 +123,6 @@ function withOption(first: Metric, both: boolean, second: Metric, field: string)
 
 function chosen(asked: readonly Metric[], all: readonly Metric[], field: string): Yield[] {
   if (asked.length === 0) return all.map((metric) => ({ metric, field }));
-  return asked.map((metric, index) => ({ metric, field: `${field}[${index}]` }));
+  // What is no metric is for the collector to refuse, with its path.
+  return asked.flatMap((metric, index) => (metric in classes ? [{ metric, field: `${field}[${index}]` }] : []));
 }
