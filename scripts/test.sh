@@ -32,7 +32,7 @@ check() {
 # suite NAME COUNTS COMMAND...: one step of many tests; COUNTS prints "passed failed skipped", then the names of the skipped.
 suite() {
   local code=0 counts p f s
-  step "$1" timeout --foreground --kill-after=10 900 "${@:3}" || code=$?
+  step "$1" timeout --foreground --kill-after=10 1200 "${@:3}" || code=$?
   counts=$("$2" "$STEP_LOG") || counts="0 0 0"
   read -r p f s <<<"$counts"
   # Something that did not compile, or crashed, failed without a count of its own.
