@@ -20,7 +20,7 @@ type Doing = "pause" | "resume" | "reconnect" | "cancel";
 export interface Knobs {
   readonly historyBytes: number;
   readonly maxSamplesPerSecond: number;
-  readonly sampleMinLatency: string;
+  readonly sampleMinLatency: { nanos: number };
   readonly groupBy: readonly string[];
 }
 
@@ -29,7 +29,7 @@ const reader = fc.nat(READERS - 1);
 const knobs = fc.record<Knobs>({
   historyBytes: fc.constantFrom(0, 65_536, 8_388_608),
   maxSamplesPerSecond: fc.constantFrom(0, 0, 2000),
-  sampleMinLatency: fc.constantFrom("0s", "0s", "0.000060s"),
+  sampleMinLatency: fc.constantFrom({ nanos: 0 }, { nanos: 0 }, { nanos: 60_000 }),
   groupBy: fc.constantFrom([], ["GROUP_BY_SERVER_PREFIX"]),
 });
 const policies = ["DROP_OLDEST", "DROP_NEWEST", "SAMPLE", "DISCONNECT"];
@@ -38,12 +38,16 @@ const reading = fc.record({
   encoding: fc.constantFrom("ENCODING_ROWS", "ENCODING_COLUMNS"),
   overflow: fc.constantFrom(...policies.map((policy) => `OVERFLOW_POLICY_${policy}`)),
   maxBatchBytes: fc.constantFrom(0, 1000, 1 << 20),
-  maxBatchDelay: fc.constantFrom("0s", "0.050s"),
+  maxBatchDelay: fc.constantFrom({ nanos: 0 }, { nanos: 50_000_000 }),
   // Every other latency and client port of what both worlds send.
-  filters: fc.constantFrom([], [{ minLatency: "0.000100s" }], [{ clientPorts: [{ first: 20_000, last: 32_770 }] }]),
+  filters: fc.constantFrom(
+    [],
+    [{ minLatency: { nanos: 1_000_000 } }],
+    [{ clientPorts: [{ first: 20_000, last: 32_770 }] }],
+  ),
 });
 const counting = fc.record({
-  interval: fc.constantFrom("0.100s", "0.300s"),
+  interval: fc.constantFrom({ nanos: 100_000_000 }, { nanos: 300_000_000 }),
   cumulative: fc.boolean(),
   ungrouped: fc.boolean(),
   maxGroups: fc.constantFrom(0, 1),

@@ -21,6 +21,7 @@ async function interleave(world: World, mostSamples: number): Promise<Seen> {
   await fc.assert(property, {
     numRuns: RUNS,
     seed: SEED,
+    endOnFailure: true,
     interruptAfterTimeLimit: 240_000,
     markInterruptAsFailure: false,
   });
