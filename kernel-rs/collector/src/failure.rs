@@ -37,8 +37,6 @@ pub enum Reason {
     TargetDenied,
     /// It would tell more than what is withheld from the caller leaves.
     RedactionDenied,
-    /// Something the contract has and this build does not measure.
-    MetricUnimplemented,
     /// The kernel offers no hook for this metric.
     HookUnavailable,
     /// The service lacks a Linux capability.
@@ -63,7 +61,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of docs/errors.md.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 25] = [
         Self::MessageMalformed,
         Self::FieldRequired,
         Self::FieldInvalid,
@@ -79,7 +77,6 @@ impl Reason {
         Self::CaptureInvalid,
         Self::TargetDenied,
         Self::RedactionDenied,
-        Self::MetricUnimplemented,
         Self::HookUnavailable,
         Self::PrivilegeMissing,
         Self::ProgramRefused,
@@ -111,7 +108,6 @@ impl Reason {
             Self::CaptureInvalid => "CAPTURE_INVALID",
             Self::TargetDenied => "TARGET_DENIED",
             Self::RedactionDenied => "REDACTION_DENIED",
-            Self::MetricUnimplemented => "METRIC_UNIMPLEMENTED",
             Self::HookUnavailable => "HOOK_UNAVAILABLE",
             Self::PrivilegeMissing => "PRIVILEGE_MISSING",
             Self::ProgramRefused => "PROGRAM_REFUSED",
@@ -155,7 +151,6 @@ impl Reason {
             | Self::CursorInvalid
             | Self::CaptureInvalid => "INVALID_ARGUMENT",
             Self::TargetDenied | Self::RedactionDenied => "PERMISSION_DENIED",
-            Self::MetricUnimplemented => "UNIMPLEMENTED",
             Self::HookUnavailable
             | Self::PrivilegeMissing
             | Self::ProgramRefused

@@ -46,21 +46,16 @@ pub(super) fn rows(outcome: &Result<&'static str, String>) -> Vec<Capability> {
 }
 
 fn capability(row: &Row, outcome: &Result<&'static str, String>) -> Capability {
-    let supported = row.implemented && outcome.is_ok();
     Capability {
         metric: row.metric.into(),
-        supported,
+        supported: outcome.is_ok(),
         hook: outcome.as_deref().unwrap_or_default().into(),
         hooks: row
             .hooks
             .iter()
             .map(|(hook, minimum)| result(hook, minimum, outcome))
             .collect(),
-        reason: match outcome {
-            _ if !row.implemented => "this version does not measure it".into(),
-            Ok(_) => String::new(),
-            Err(reason) => reason.clone(),
-        },
+        reason: outcome.as_ref().err().cloned().unwrap_or_default(),
         filter_fields: row
             .filter_fields
             .iter()

@@ -26,23 +26,19 @@ pub(super) fn rows(
     metric::rows(u32::MAX)
         .filter(|row| row.engine == EngineKind::Span)
         .map(|row| {
-            let outcome = row.implemented.then(|| {
-                let mut tried = tried().lock();
-                let outcome = tried.entry(row.metric).or_insert_with(|| {
-                    try_out(row.metric).map_err(|failure| failure.message().to_owned())
-                });
-                outcome.clone()
+            let mut tried = tried().lock();
+            let outcome = tried.entry(row.metric).or_insert_with(|| {
+                try_out(row.metric).map_err(|failure| failure.message().to_owned())
             });
-            capability(row, outcome.as_ref())
+            capability(row, outcome)
         })
         .collect()
 }
 
-fn capability(row: &Row, outcome: Option<&Outcome>) -> Capability {
+fn capability(row: &Row, outcome: &Outcome) -> Capability {
     let (hook, reason) = match outcome {
-        Some(Ok(hook)) => (*hook, String::new()),
-        Some(Err(reason)) => ("", with_alternative(row.metric, reason)),
-        None => ("", "not measured by this version yet".into()),
+        Ok(hook) => (*hook, String::new()),
+        Err(reason) => ("", with_alternative(row.metric, reason)),
     };
     let result = |(name, minimum): &(&str, &str)| HookResult {
         hook: (*name).into(),
@@ -50,19 +46,19 @@ fn capability(row: &Row, outcome: Option<&Outcome>) -> Capability {
         works: *name == hook,
         reason: match outcome {
             // Those before it were tried.
-            Some(Ok(hook)) if hook != name => {
+            Ok(hook) if hook != name => {
                 match row.hooks.iter().find(|it| it.0 == *name || it.0 == *hook) {
                     Some(first) if first.0 == *name => format!("does not serve here, {hook} does"),
                     _ => format!("not tried, {hook} serves"),
                 }
             }
-            Some(Err(reason)) => reason.clone(),
-            _ => String::new(),
+            Err(reason) => reason.clone(),
+            Ok(_) => String::new(),
         },
     };
     Capability {
         metric: row.metric.into(),
-        supported: matches!(outcome, Some(Ok(_))),
+        supported: outcome.is_ok(),
         hook: hook.into(),
         hooks: row.hooks.iter().map(result).collect(),
         reason,

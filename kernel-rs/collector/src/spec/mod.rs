@@ -52,8 +52,7 @@ pub fn check(spec: &SessionSpec) -> Result<Checked, Failure> {
 /// Checks every field of a spec, whatever the host, and fills in and clamps what it asks for.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` with a violation for each wrong field; with nothing wrong, `UNIMPLEMENTED` with a violation for each
-/// metric that this build does not measure and each option it would ignore. Paths begin with `spec.`.
+/// `INVALID_ARGUMENT` with a violation for each wrong field. Paths begin with `spec.`.
 pub fn check_within(spec: &SessionSpec, bounds: Bounds) -> Result<Checked, Failure> {
     let mut violations = Violations::default();
     let probes = compile_probes(&spec.probes, &mut violations);

@@ -132,21 +132,17 @@ fn check_flow_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Opti
                     time::positive_duration_ns(reset),
                 );
             }
-            built(&[Metric::UdpReply], &format!("{path}.udp"), violations)
+            vec![Metric::UdpReply]
         }
         Kind::Dns(it) => {
             ports(&it.ports, &format!("{path}.dns.ports"), violations);
-            built(&[Metric::DnsReply], &format!("{path}.dns"), violations)
+            vec![Metric::DnsReply]
         }
-        Kind::Icmp(_) => built(&[Metric::IcmpEcho], &format!("{path}.icmp"), violations),
+        Kind::Icmp(_) => vec![Metric::IcmpEcho],
         Kind::Quic(it) => {
             ports(&it.ports, &format!("{path}.quic.ports"), violations);
             let both = [Metric::QuicHandshake, Metric::QuicSpinRtt];
-            built(
-                &both[..=usize::from(it.spin_bit)],
-                &format!("{path}.quic"),
-                violations,
-            )
+            both[..=usize::from(it.spin_bit)].to_vec()
         }
         Kind::Socket(it) => {
             if !it.cgroup_path.is_empty() {
@@ -164,47 +160,27 @@ fn check_span_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Vec<
     match kind {
         Kind::Syscall(it) => {
             names(&it.names, &format!("{path}.syscall.names"), violations);
-            built(&[Metric::Syscall], &format!("{path}.syscall"), violations)
+            vec![Metric::Syscall]
         }
-        Kind::RunQueue(_) => built(
-            &[Metric::RunQueue],
-            &format!("{path}.run_queue"),
-            violations,
-        ),
-        Kind::OffCpu(_) => built(&[Metric::OffCpu], &format!("{path}.off_cpu"), violations),
+        Kind::RunQueue(_) => vec![Metric::RunQueue],
+        Kind::OffCpu(_) => vec![Metric::OffCpu],
         Kind::BlockIo(it) => {
             names(&it.devices, &format!("{path}.block_io.devices"), violations);
             let both = [Metric::BlockIoDevice, Metric::BlockIoQueue];
-            built(
-                &both[..=usize::from(it.include_queue_time)],
-                &format!("{path}.block_io"),
-                violations,
-            )
+            both[..=usize::from(it.include_queue_time)].to_vec()
         }
         Kind::Softirq(it) => {
             let both = [Metric::Softirq, Metric::Hardirq];
-            built(
-                &both[..=usize::from(it.hard_irqs)],
-                &format!("{path}.softirq"),
-                violations,
-            )
+            both[..=usize::from(it.hard_irqs)].to_vec()
         }
-        Kind::NetStack(_) => built(
-            &[Metric::NetStackReceive],
-            &format!("{path}.net_stack"),
-            violations,
-        ),
+        Kind::NetStack(_) => vec![Metric::NetStackReceive],
         Kind::KernelFunction(it) => {
             name(
                 &it.symbol,
                 &format!("{path}.kernel_function.symbol"),
                 violations,
             );
-            built(
-                &[Metric::KernelFunction],
-                &format!("{path}.kernel_function"),
-                violations,
-            )
+            vec![Metric::KernelFunction]
         }
         Kind::UserFunction(it) => {
             let path = format!("{path}.user_function");
@@ -222,7 +198,7 @@ fn check_span_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Vec<
                     }
                 }
             }
-            built(&[Metric::UserFunction], &path, violations)
+            vec![Metric::UserFunction]
         }
         Kind::TracepointPair(it) => {
             let path = format!("{path}.tracepoint_pair");
@@ -235,7 +211,7 @@ fn check_span_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Vec<
                     violations,
                 );
             }
-            built(&[Metric::TracepointPair], &path, violations)
+            vec![Metric::TracepointPair]
         }
         Kind::CpuStall(it) => {
             if let Some(interval) = &it.interval {
@@ -249,28 +225,16 @@ fn check_span_kind(kind: &Kind, path: &str, violations: &mut Violations) -> Vec<
                 });
                 violations.take(Reason::DurationInvalid, field, interval);
             }
-            built(
-                &[Metric::CpuStall],
-                &format!("{path}.cpu_stall"),
-                violations,
-            )
+            vec![Metric::CpuStall]
         }
         _ => Vec::new(),
     }
 }
 
-/// The metrics asked for by number; none means every one of `all` that this build has.
+/// The metrics asked for by number; none means every one of `all`.
 fn chosen(numbers: &[i32], all: &[Metric], path: &str, violations: &mut Violations) -> Vec<Metric> {
     if numbers.is_empty() {
-        let built = all
-            .iter()
-            .copied()
-            .filter(|it| implemented(*it))
-            .collect::<Vec<_>>();
-        if let ([], Some(first)) = (&built[..], all.first()) {
-            violations.metric_unimplemented(path, *first);
-        }
-        return built;
+        return all.to_vec();
     }
     let mut metrics = Vec::new();
     for (index, number) in numbers.iter().enumerate() {
@@ -282,31 +246,11 @@ fn chosen(numbers: &[i32], all: &[Metric], path: &str, violations: &mut Violatio
                 Err(format!("{} is not of this probe", metric.as_str_name()))
             }
         });
-        let Some(metric) = violations.take(Reason::MetricInvalid, &*field, known) else {
-            continue;
-        };
-        if !implemented(metric) {
-            violations.metric_unimplemented(field, metric);
-        }
-        metrics.push(metric);
+        metrics.extend(violations.take(Reason::MetricInvalid, field, known));
     }
     metrics.sort_unstable();
     metrics.dedup();
     metrics
-}
-
-/// Metrics that the probe always yields: each must be built.
-fn built(metrics: &[Metric], path: &str, violations: &mut Violations) -> Vec<Metric> {
-    for metric in metrics {
-        if !implemented(*metric) {
-            violations.metric_unimplemented(path, *metric);
-        }
-    }
-    metrics.to_vec()
-}
-
-fn implemented(metric: Metric) -> bool {
-    metric::row(metric).is_some_and(|row| row.implemented)
 }
 
 fn ports(numbers: &[u32], path: &str, violations: &mut Violations) {

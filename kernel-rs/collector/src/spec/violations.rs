@@ -1,15 +1,11 @@
 //! Collects everything wrong with a request, so that a client hears it all at once.
 
-use crate::{
-    failure::{Failure, Reason},
-    proto::Metric,
-};
+use crate::failure::{Failure, Reason};
 
 /// The wrong fields found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Violations {
     wrong: Vec<(Reason, String, String)>,
-    unimplemented: Vec<(Reason, String, String)>,
 }
 
 impl Violations {
@@ -21,16 +17,6 @@ impl Violations {
         description: impl Into<String>,
     ) {
         self.wrong.push((reason, field.into(), description.into()));
-    }
-
-    /// `field` asks for a metric this build does not measure.
-    pub(crate) fn metric_unimplemented(&mut self, field: impl Into<String>, metric: Metric) {
-        let description = format!(
-            "{} is not measured by this version yet",
-            metric.as_str_name()
-        );
-        self.unimplemented
-            .push((Reason::MetricUnimplemented, field.into(), description));
     }
 
     /// The value of `result`; a refusal is noted against `field`.
@@ -56,13 +42,9 @@ impl Violations {
         }
     }
 
-    /// Fails if anything was noted. What is wrong comes before what is not built yet.
+    /// Fails if anything was noted.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        let list = if self.wrong.is_empty() {
-            self.unimplemented
-        } else {
-            self.wrong
-        };
+        let list = self.wrong;
         let Some((reason, field, description)) = list.first() else {
             return Ok(());
         };
