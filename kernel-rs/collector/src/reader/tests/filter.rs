@@ -153,3 +153,53 @@ fn clauses_or_and_exclude_wins() {
     assert_eq!(through(either.clone(), Vec::new()), [2, 5]);
     assert_eq!(through(either, vec![metric(Metric::Syscall)]), [2]);
 }
+
+#[test]
+fn a_filter_leaves_out_and_counts() {
+    let session = session(1 << 20, 1 << 20);
+    append(&session, 9);
+    let request = StreamSamplesRequest {
+        filters: vec![port_443()],
+        no_follow: true,
+        ..from_oldest()
+    };
+    let mut client = Client::open(&session, &request);
+    client.drain();
+    assert_eq!(client.latencies(), [0, 3, 6]);
+    let totals = client.end().totals.as_ref().unwrap();
+    assert_eq!((totals.delivered, totals.filtered), (3, 6));
+    assert_no_gap(&client.received);
+    let Some(Event::Start(start)) = &client.received[0].event else {
+        panic!("start first")
+    };
+    assert_eq!(
+        start.reader_filters[0].server_ports,
+        [PortRange {
+            first: 443,
+            last: 443
+        }]
+    );
+}
+
+#[test]
+fn exclude_wins_and_latency_counts() {
+    let session = session(1 << 20, 1 << 20);
+    append(&session, 9);
+    let slow = Filter {
+        min_latency: Some(prost_types::Duration {
+            seconds: 0,
+            nanos: 4,
+        }),
+        ..Filter::default()
+    };
+    let request = StreamSamplesRequest {
+        filters: vec![slow],
+        exclude: vec![port_443()],
+        no_follow: true,
+        ..from_oldest()
+    };
+    let mut client = Client::open(&session, &request);
+    client.drain();
+    assert_eq!(client.latencies(), [4, 5, 7, 8]);
+    assert_no_gap(&client.received);
+}
