@@ -9,7 +9,10 @@ use crate::{
 };
 use nix::sched::{CloneFlags, unshare};
 use proptest::prelude::*;
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// Runs `test` on a thread in a namespace of its own, with loopback up.
 pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
@@ -23,6 +26,15 @@ pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
         test();
     });
     thread.join().expect("the test panicked");
+}
+
+/// Waits until `done`, which somebody else brings about.
+pub(crate) fn until(what: &str, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
+        std::thread::yield_now();
+    }
 }
 
 /// Without the empty buckets at both ends.

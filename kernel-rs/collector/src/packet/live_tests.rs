@@ -31,7 +31,7 @@ use crate::{
     reader::Reader,
     scope::Scope,
     session::Session,
-    testing::alone,
+    testing::{alone, until},
 };
 
 fn collector() -> Collector {
@@ -469,15 +469,6 @@ pub(super) fn ip(arguments: &str) {
         .status()
         .unwrap();
     assert!(done.success(), "ip {arguments}");
-}
-
-/// Waits until `done`, which another thread brings about.
-fn until(what: &str, done: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

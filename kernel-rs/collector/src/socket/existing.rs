@@ -13,12 +13,13 @@ use std::{
 use aya::{
     Ebpf,
     maps::{Array, MapData},
-    programs::{Iter, ProgramError, iter::IterLink},
+    programs::{Iter, ProgramError, iter::IterLink, loaded_programs},
 };
-use aya_obj::btf::BtfKind;
+use aya_obj::{btf::BtfKind, generated::bpf_prog_type::BPF_PROG_TYPE_SOCK_OPS};
 use latscope_events::socket::visited;
 use nix::sched::{CloneFlags, setns};
 
+use super::object::{PRIVILEGES, PROGRAM};
 use crate::{
     bpf::{self, take},
     btf,
@@ -55,8 +56,12 @@ impl Existing {
         })
     }
 
-    /// Visits every connected socket: what could not be, for a person; `None` = all were.
+    /// Visits every connected socket: what could not be, for a person; `None` = all were. Nothing is taken back while somebody else
+    /// may count on it: whoever finds a socket asked already does not ask again.
     pub(super) fn visit(&mut self, ebpf: &mut Ebpf, visit: Visit) -> Option<String> {
+        if visit == Visit::Release && others(ebpf) {
+            return None;
+        }
         match self.everywhere(ebpf, visit) {
             Ok(unseen) => unseen,
             Err(failure) => Some(not_seen(failure.message())),
@@ -92,6 +97,17 @@ impl Existing {
     }
 }
 
+/// Whether the host may have another program that sockets call back; so it is taken to be where that cannot be told.
+fn others(ebpf: &Ebpf) -> bool {
+    let own = ebpf.program(PROGRAM).and_then(|it| it.info().ok());
+    let own = own.map(|it| it.id());
+    loaded_programs().any(|it| {
+        it.map_or(true, |it| {
+            it.program_type() == BPF_PROG_TYPE_SOCK_OPS && own != Some(it.id())
+        })
+    })
+}
+
 fn not_seen(why: &str) -> String {
     format!("connections that were there before the session are not seen: {why}")
 }
@@ -115,7 +131,7 @@ fn loaded<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Iter, Failure> {
             )
         })?;
         let loaded = program.load("tcp", &types);
-        loaded.map_err(|error| bpf::not_loaded(name, super::object::PRIVILEGES, error))?;
+        loaded.map_err(|error| bpf::not_loaded(name, PRIVILEGES, error))?;
     }
     Ok(program)
 }

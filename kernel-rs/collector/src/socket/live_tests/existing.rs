@@ -9,7 +9,7 @@ use aya::util::KernelVersion;
 
 use super::{collector, latency, measured, of, server, spec};
 use crate::{
-    proto::{Direction, Filter, Metric, PortRange},
+    proto::{Direction, EndReason, Filter, Metric, PortRange},
     testing::alone,
 };
 
@@ -95,6 +95,21 @@ fn they_are_measured_from_then_on_where_the_kernel_can_ask_them() {
         assert_eq!(rtt.process.as_ref().unwrap().pid, 0);
     }
     assert!(ends.iter().all(|it| *it > 0), "{ends:?}");
+}
+
+/// Two services on one host: the one that asked a socket first goes, and the other has found it asked.
+#[test]
+fn they_are_measured_on_when_another_engine_ends() {
+    let (first, second) = (collector(), collector());
+    let (server, port) = server();
+    let spec = spec(port, Filter::default());
+    let (ending, staying) = (first.start(&spec).unwrap(), second.start(&spec).unwrap());
+    let mut pair = Pair::open(&server);
+    ending.stop(EndReason::SessionStopped);
+    let before = staying.totals().measured;
+    pair.talk(20);
+    let samples = measured(&staying);
+    assert!(samples.len() as u64 >= before + 10, "{before}: {samples:?}");
 }
 
 #[test]

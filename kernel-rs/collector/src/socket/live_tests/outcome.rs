@@ -10,7 +10,8 @@ use std::{
 use super::{collector, latency, measured, spec};
 use crate::{
     proto::{Filter, Metric, Quality},
-    testing::alone,
+    session::Session,
+    testing::{alone, until},
 };
 
 /// Ports that nobody else connects to: the engine sees the sockets of the whole host.
@@ -20,6 +21,13 @@ const UNREACHABLE: u16 = 4712;
 fn run(command: &str) {
     let done = Command::new("sh").args(["-c", command]).status().unwrap();
     assert!(done.success(), "{command}");
+}
+
+/// How long it took until the connect is measured: the kernel wakes who connects before the socket changes its state
+/// (`tcp_write_err`, `tcp_v4_err`).
+fn measured_since(session: &Session, begun: Instant) -> Duration {
+    until("the connect is measured", || session.totals().measured > 0);
+    begun.elapsed()
 }
 
 #[test]
@@ -33,8 +41,8 @@ fn one_that_nobody_answers_has_timed_out_after_all_its_syns() {
         let session = collector().start(&spec(SILENT, Filter::default())).unwrap();
         let begun = Instant::now();
         let error = TcpStream::connect((Ipv4Addr::LOCALHOST, SILENT)).unwrap_err();
-        let waited = begun.elapsed();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let waited = measured_since(&session, begun);
         let samples = measured(&session);
         assert_eq!(samples.len(), 1, "{samples:?}");
         let connect = &samples[0];
@@ -88,8 +96,8 @@ fn one_to_where_no_way_leads_has_the_router_s_answer() {
             .unwrap();
         let begun = Instant::now();
         let error = TcpStream::connect((Ipv4Addr::new(10, 78, 0, 1), UNREACHABLE)).unwrap_err();
-        let waited = begun.elapsed();
         assert_eq!(error.raw_os_error(), Some(libc::EHOSTUNREACH));
+        let waited = measured_since(&session, begun);
         let samples = measured(&session);
         assert_eq!(samples.len(), 1, "{samples:?}");
         assert_eq!(samples[0].metric(), Metric::SocketConnect);
