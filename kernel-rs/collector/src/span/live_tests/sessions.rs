@@ -2,17 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use prost::Message as _;
-
 use crate::{
     collector::Collector,
     metric::EngineKind,
-    proto::{
-        Filter, Probe, Sample, SessionSpec, StreamSamplesRequest, StreamSamplesResponse, Totals,
-        probe::Kind, stream_samples_request, stream_samples_response::Event,
-    },
-    reader::Reader,
-    scope::Scope,
+    packet::live_tests,
+    proto::{Filter, Probe, Sample, SessionSpec, Totals, probe::Kind},
     session::Session,
     span::SpanEngine,
 };
@@ -54,34 +48,6 @@ pub(super) fn latency(sample: &Sample) -> Duration {
 
 /// Everything in a session's history, and its totals.
 pub(super) fn read(session: &Arc<Session>) -> (Vec<Sample>, Totals) {
-    let request = StreamSamplesRequest {
-        source: Some(stream_samples_request::Source::Session(
-            "sessions/test".into(),
-        )),
-        no_follow: true,
-        ..StreamSamplesRequest::default()
-    };
-    let reader = Reader::open(
-        session.clone(),
-        &request,
-        ("nodes/test", "sessions/test"),
-        &Scope::default(),
-    )
-    .unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    let mut samples = Vec::new();
-    runtime.block_on(async {
-        while let Some(bytes) = reader.next().await.unwrap() {
-            let message = StreamSamplesResponse::decode(&bytes[..]).unwrap();
-            match message.event.unwrap() {
-                Event::Rows(rows) => samples.extend(rows.samples),
-                Event::End(end) => return (samples, end.session_totals.unwrap()),
-                _ => {}
-            }
-        }
-        panic!("the stream had no End");
-    })
+    let (samples, _, totals) = live_tests::read(session, Sample::clone);
+    (samples, totals)
 }
