@@ -117,9 +117,7 @@ impl Drop for SpanAttachment {
 
 fn programs(state: &State, id: u64) -> Vec<ProgramStats> {
     let shared = state.members.keys().any(|other| *other != id);
-    let metrics = state.members.get(&id).map_or(0, |it| {
-        it.lanes.iter().fold(0, |all, it| all | it.lane.metrics)
-    });
+    let metrics = state.members.get(&id).map_or(0, Member::metrics);
     state.programs(metrics, shared)
 }
 

@@ -20,8 +20,7 @@ use super::{
     anchor::{Anchor, Anchors},
     attachment::SpanAttachment,
     books::Books,
-    capability, function,
-    hook::{self, Hook},
+    capability, function, hook,
     lane::{self, Lane},
     object::Object,
     plan::{self, Placed},
@@ -110,8 +109,8 @@ impl Engine for SpanEngine {
 }
 
 /// Everything that lanes measure.
-fn metrics(lanes: &[Lane]) -> u32 {
-    lanes.iter().fold(0, |all, it| all | it.metrics)
+fn metrics<'a>(lanes: impl IntoIterator<Item = &'a Lane>) -> u32 {
+    lanes.into_iter().fold(0, |all, it| all | it.metrics)
 }
 
 /// A failure of the engine as that of the first metric that was asked for.
@@ -139,16 +138,9 @@ fn open<'a>(
 pub(super) struct Seated {
     pub(super) bit: u32,
     /// Generation since which it is there.
-    since: u32,
+    pub(super) since: u32,
     pub(super) lane: Lane,
     receiver: Arc<Receiver>,
-}
-
-impl Seated {
-    /// Generation since which it is there.
-    pub(super) const fn since(&self) -> u32 {
-        self.since
-    }
 }
 
 /// A session inside the engine.
@@ -167,6 +159,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Everything that it measures.
+    pub(super) fn metrics(&self) -> u32 {
+        metrics(self.lanes.iter().map(|it| &it.lane))
+    }
+
     /// What the kernel counted for it.
     pub(super) fn totals(&self, counters: &[Counters]) -> crate::proto::Totals {
         let mut totals = self.books.totals(counters, self.waiting);
@@ -505,13 +502,8 @@ impl State {
     }
 
     fn detach_unused(&mut self) {
-        let lanes = self.members.values().flat_map(|it| &it.lanes);
-        let metrics = lanes.fold(0, |all, it| all | it.lane.metrics);
-        let used: Vec<Hook> = metric::rows(metrics)
-            .flat_map(|row| hook::of(row.metric))
-            .copied()
-            .collect();
-        self.object.detach_all_but(&used);
+        let metrics = self.members.values().fold(0, |all, it| all | it.metrics());
+        self.object.detach_all_but(&hook::of_all(metrics));
         if metrics & metric::bit(Metric::CpuStall) == 0 {
             self.object.stop_timers();
         }
@@ -520,11 +512,7 @@ impl State {
         }
         let seated = self.lanes();
         self.anchors.keep(&mut self.object, seated);
-        let members = &self.members;
-        self.targets.retain(|bit, _| {
-            let mut lanes = members.values().flat_map(|it| &it.lanes);
-            lanes.any(|it| it.bit == *bit)
-        });
+        self.targets.retain(|bit, _| seated >> bit & 1 != 0);
     }
 
     fn route(&self, lanes: &[Seated]) {
@@ -610,10 +598,7 @@ impl State {
 
     /// The programs that measure these metrics, as far as they are loaded.
     pub(super) fn programs(&self, metrics: u32, shared: bool) -> Vec<ProgramStats> {
-        let mine: Vec<Hook> = metric::rows(metrics)
-            .flat_map(|row| hook::of(row.metric))
-            .copied()
-            .collect();
+        let mine = hook::of_all(metrics);
         self.object
             .loaded()
             .filter(|(hook, ..)| mine.contains(hook))
@@ -706,7 +691,7 @@ impl State {
 
     /// Counters of the metrics of these lanes.
     pub(super) fn counters(&self, lanes: &[Seated]) -> Result<Vec<Counters>, Failure> {
-        let metrics = lanes.iter().fold(0, |all, it| all | it.lane.metrics);
+        let metrics = metrics(lanes.iter().map(|it| &it.lane));
         let mut all = Vec::new();
         for row in metric::rows(metrics) {
             all.extend(self.object.counters(row.metric as u32)?);
@@ -718,8 +703,7 @@ impl State {
     pub(super) fn tell_losses(&mut self) {
         let now = clock::wall_ns();
         for member in self.members.values_mut() {
-            let metrics = member.lanes.iter().fold(0, |all, it| all | it.lane.metrics);
-            let counters: Vec<Counters> = metric::rows(metrics)
+            let counters: Vec<Counters> = metric::rows(member.metrics())
                 .filter_map(|row| self.object.counters(row.metric as u32).ok())
                 .flatten()
                 .collect();
@@ -739,11 +723,7 @@ impl State {
         lanes: Vec<Lane>,
         log: &Arc<SessionLog>,
     ) -> Result<Vec<Seated>, Failure> {
-        let mut used = self
-            .members
-            .values()
-            .flat_map(|member| &member.lanes)
-            .fold(0_u64, |used, it| used | 1 << it.bit);
+        let mut used = self.lanes();
         let mut seated = Vec::new();
         for lane in lanes {
             let same =

@@ -15,7 +15,7 @@ impl State {
             for frame in frames.frame.iter().filter(|it| it.time != 0) {
                 for member in self.members.values_mut() {
                     let mut lanes = member.lanes.iter();
-                    if lanes.any(|it| target::is_of(frame.target, it.bit, it.since())) {
+                    if lanes.any(|it| target::is_of(frame.target, it.bit, it.since)) {
                         member.books.lose_start();
                     }
                 }

@@ -1,6 +1,6 @@
 //! The programs that each metric needs, and what they are attached to.
 
-use crate::proto::Metric;
+use crate::{metric, proto::Metric};
 
 /// A program on a raw tracepoint with BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,4 +84,10 @@ pub(super) fn of(metric: Metric) -> &'static [Hook] {
         Metric::UserFunction | Metric::KernelFunction | Metric::TracepointPair => BY_LANE,
         _ => &[],
     }
+}
+
+/// Those of several metrics, of which bit n is `Metric` n.
+pub(super) fn of_all(metrics: u32) -> Vec<Hook> {
+    let hooks = metric::rows(metrics).flat_map(|row| of(row.metric));
+    hooks.copied().collect()
 }
