@@ -400,17 +400,7 @@ impl Object {
     }
 
     fn program(&mut self, hook: Hook) -> Result<&mut BtfTracePoint, Failure> {
-        let name = hook.program;
-        self.ebpf
-            .program_mut(name)
-            .ok_or_else(|| {
-                Failure::new(
-                    Reason::Internal,
-                    format!("program {name} is not in the object"),
-                )
-            })?
-            .try_into()
-            .map_err(|error: ProgramError| Failure::kernel("program type", &error))
+        self.program_of(hook.program)
     }
 
     /// Programs that are loaded: how long that took, and whether each is attached.
