@@ -5,7 +5,7 @@ use std::{collections::HashSet, os::fd::RawFd, time::Duration};
 use aya::{
     Ebpf,
     maps::{Map, MapError},
-    programs::{ProgramError, ProgramInfo},
+    programs::{Program, ProgramError, ProgramInfo},
 };
 use aya_obj::generated::{bpf_map_info, bpf_prog_info};
 
@@ -19,10 +19,30 @@ pub(crate) fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Failure>
 where
     T: TryFrom<Map, Error = MapError>,
 {
-    let map = ebpf.take_map(name).ok_or_else(|| {
-        Failure::new(Reason::Internal, format!("map {name} is not in the object"))
-    })?;
+    let map = ebpf.take_map(name).ok_or_else(|| absent("map", name))?;
     T::try_from(map).map_err(|error| Failure::kernel(name, &error))
+}
+
+/// A program of a loaded object.
+///
+/// # Errors
+/// `INTERNAL` where there is none of this name, `KERNEL_ERROR` where it is of another type.
+pub(crate) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, Failure>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    ebpf.program_mut(name)
+        .ok_or_else(|| absent("program", name))?
+        .try_into()
+        .map_err(|error| Failure::kernel("program type", &error))
+}
+
+/// The object has no such map or program.
+pub(crate) fn absent(kind: &str, name: &str) -> Failure {
+    Failure::new(
+        Reason::Internal,
+        format!("{kind} {name} is not in the object"),
+    )
 }
 
 /// Bytes of kernel memory of all maps that the programs use, each once.

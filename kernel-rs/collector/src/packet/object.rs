@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray},
-    programs::{ProgramError, SchedClassifier},
+    programs::SchedClassifier,
 };
 use latscope_events::{
     class::GroupStats,
@@ -159,17 +159,7 @@ impl Object {
             .iter()
             .position(|it| *it == hook)
             .unwrap_or_default();
-        let program: &mut SchedClassifier = self
-            .ebpf
-            .program_mut(name)
-            .ok_or_else(|| {
-                Failure::new(
-                    Reason::Internal,
-                    format!("program {name} is not in the object"),
-                )
-            })?
-            .try_into()
-            .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
+        let program: &mut SchedClassifier = bpf::program(&mut self.ebpf, name)?;
         if self.load_times[place].is_none() {
             let begun = Instant::now();
             program

@@ -9,8 +9,8 @@ use aya_obj::generated::bpf_map_type;
 use latscope_events::sample::{SHARD_BYTES, SHARDS};
 
 use crate::{
-    bpf::take,
-    failure::{Failure, Reason},
+    bpf::{self, take},
+    failure::Failure,
     footprint,
     ring::Rings,
 };
@@ -35,7 +35,7 @@ pub(super) fn make(ebpf: &mut Ebpf, count: u32) -> Result<(Rings, u64), Failure>
     // Left in its place: programs that are loaded later ask for it.
     let places = ebpf
         .map_mut("SAMPLES")
-        .ok_or_else(|| Failure::new(Reason::Internal, "map SAMPLES is not in the object"))?;
+        .ok_or_else(|| bpf::absent("map", "SAMPLES"))?;
     let mut places: ArrayOfMaps<&mut MapData, RingBuf<MapData>> = places
         .try_into()
         .map_err(|error: MapError| Failure::kernel("SAMPLES", &error))?;

@@ -13,7 +13,7 @@ use std::{
 use aya::{
     Ebpf,
     maps::{Array, MapData},
-    programs::{Iter, ProgramError, iter::IterLink, loaded_programs},
+    programs::{Iter, iter::IterLink, loaded_programs},
 };
 use aya_obj::{btf::BtfKind, generated::bpf_prog_type::BPF_PROG_TYPE_SOCK_OPS};
 use latscope_events::socket::visited;
@@ -113,16 +113,7 @@ fn not_seen(why: &str) -> String {
 }
 
 fn loaded<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Iter, Failure> {
-    let program: &mut Iter = ebpf
-        .program_mut(name)
-        .ok_or_else(|| {
-            Failure::new(
-                Reason::Internal,
-                format!("program {name} is not in the object"),
-            )
-        })?
-        .try_into()
-        .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
+    let program: &mut Iter = bpf::program(ebpf, name)?;
     if program.fd().is_err() {
         let types = btf::types_for(BtfKind::Func, "bpf_iter_tcp").ok_or_else(|| {
             Failure::new(

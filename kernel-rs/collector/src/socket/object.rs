@@ -8,7 +8,7 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, MapData, MapError, PerCpuArray},
-    programs::{CgroupAttachMode, ProgramError, SockOps, sock_ops::SockOpsLink},
+    programs::{CgroupAttachMode, SockOps, sock_ops::SockOpsLink},
     util::nr_cpus,
 };
 use latscope_events::{
@@ -86,7 +86,7 @@ impl Object {
                 bpf::refused("cannot create the socket engine's maps", PRIVILEGES, &error)
             })?;
         let begun = Instant::now();
-        program(&mut ebpf)?
+        bpf::program::<SockOps>(&mut ebpf, PROGRAM)?
             .load()
             .map_err(|error| bpf::not_loaded(PROGRAM, PRIVILEGES, error))?;
         Ok(Self {
@@ -126,7 +126,7 @@ impl Object {
             bpf::refused("cannot attach to the root of cgroup v2", PRIVILEGES, error)
         };
         let cgroup = File::open(root).map_err(|error| refused(&error))?;
-        let program = program(&mut self.ebpf)?;
+        let program: &mut SockOps = bpf::program(&mut self.ebpf, PROGRAM)?;
         program
             // A link takes no flags, and always allows programs of others.
             .attach(cgroup, CgroupAttachMode::Single)
@@ -186,18 +186,6 @@ impl Object {
         let info = self.loaded().and_then(|(program, _)| program.info().ok());
         bpf::map_bytes(info)
     }
-}
-
-fn program(ebpf: &mut Ebpf) -> Result<&mut SockOps, Failure> {
-    ebpf.program_mut(PROGRAM)
-        .ok_or_else(|| {
-            Failure::new(
-                Reason::Internal,
-                format!("program {PROGRAM} is not in the object"),
-            )
-        })?
-        .try_into()
-        .map_err(|error: ProgramError| Failure::kernel("program type", &error))
 }
 
 fn full(error: &MapError) -> Failure {

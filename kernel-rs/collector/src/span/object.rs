@@ -14,7 +14,7 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuHashMap, RingBuf},
     programs::{
-        BtfTracePoint, FEntry, PerfEvent, ProgramError, ProgramInfo, UProbe,
+        BtfTracePoint, FEntry, PerfEvent, ProgramInfo, UProbe,
         fentry::FEntryLink,
         perf_event::{PerfEventConfig, PerfEventLink, PerfEventScope, SamplePolicy, SoftwareEvent},
         tp_btf::BtfTracePointLink,
@@ -218,17 +218,7 @@ impl Object {
         cookie: u64,
         pid: Option<NonZeroU32>,
     ) -> Result<OwnedFd, Failure> {
-        let program: &mut UProbe = self
-            .ebpf
-            .program_mut(name)
-            .ok_or_else(|| {
-                Failure::new(
-                    Reason::Internal,
-                    format!("program {name} is not in the object"),
-                )
-            })?
-            .try_into()
-            .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
+        let program: &mut UProbe = bpf::program(&mut self.ebpf, name)?;
         if let Entry::Vacant(entry) = self.functions.entry(name) {
             let begun = Instant::now();
             program
@@ -270,17 +260,7 @@ impl Object {
             return Ok(false);
         }
         let cpus = online_cpus().map_err(|(_, error)| Failure::kernel("counting CPUs", &error))?;
-        let program: &mut PerfEvent = self
-            .ebpf
-            .program_mut(NAME)
-            .ok_or_else(|| {
-                Failure::new(
-                    Reason::Internal,
-                    format!("program {NAME} is not in the object"),
-                )
-            })?
-            .try_into()
-            .map_err(|error: ProgramError| Failure::kernel("program type", &error))?;
+        let program: &mut PerfEvent = bpf::program(&mut self.ebpf, NAME)?;
         if let Entry::Vacant(entry) = self.functions.entry(NAME) {
             let begun = Instant::now();
             program
@@ -385,12 +365,8 @@ impl Object {
     /// Removes what is left in a table of starts.
     fn empty(&mut self, table: &'static str) -> Result<(), Failure> {
         let failed = |error: &MapError| Failure::kernel(&format!("emptying {table}"), error);
-        let map = self.ebpf.map_mut(table).ok_or_else(|| {
-            Failure::new(
-                Reason::Internal,
-                format!("map {table} is not in the object"),
-            )
-        })?;
+        let map = self.ebpf.map_mut(table);
+        let map = map.ok_or_else(|| bpf::absent("map", table))?;
         match table {
             "THREADS" => clear(HashMap::<_, u32, Wire<Thread>>::try_from(map)),
             "RECEIVED" => clear(HashMap::<_, u64, Wire<Received>>::try_from(map)),

@@ -9,11 +9,7 @@ use aya::programs::{Program, ProgramError, ProgramFd, ProgramInfo};
 use latscope_events::span::pair::{Pair, Point};
 
 use super::{Object, PRIVILEGES, full};
-use crate::{
-    bpf,
-    failure::{Failure, Reason},
-    wire::Wire,
-};
+use crate::{bpf, failure::Failure, wire::Wire};
 
 impl Object {
     /// A program of the object.
@@ -24,11 +20,7 @@ impl Object {
     where
         &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
     {
-        self.ebpf
-            .program_mut(name)
-            .ok_or_else(|| absent(name))?
-            .try_into()
-            .map_err(|error: ProgramError| Failure::kernel("program type", &error))
+        bpf::program(&mut self.ebpf, name)
     }
 
     /// A program, loaded if it has not been.
@@ -49,7 +41,10 @@ impl Object {
                 .map_err(|error| bpf::not_loaded(name, PRIVILEGES, error))?;
             self.anchored.insert(name, begun.elapsed());
         }
-        let program = self.ebpf.program(name).ok_or_else(|| absent(name))?;
+        let program = self
+            .ebpf
+            .program(name)
+            .ok_or_else(|| bpf::absent("program", name))?;
         let fd = program
             .fd()
             .map_err(|error| Failure::kernel("program descriptor", &error))?;
@@ -102,11 +97,4 @@ impl Object {
         let keys = self.starts.keys().flatten();
         keys.filter(|it| targets.contains(&it.0.target)).count() as u64
     }
-}
-
-fn absent(name: &str) -> Failure {
-    Failure::new(
-        Reason::Internal,
-        format!("program {name} is not in the object"),
-    )
 }
