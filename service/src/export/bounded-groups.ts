@@ -1,5 +1,9 @@
 import { Metric, type Group, type GroupHistogram, type Histogram } from "@latscope/proto";
+import type { SessionRecord } from "../session/record.js";
 import { addHistograms } from "./add-histograms.js";
+
+/** More groups than a session can have. */
+export const everyGroup = 65_536;
 
 /** A group under a name of its own, and what was measured of it. */
 export interface NamedHistogram {
@@ -44,6 +48,20 @@ export class BoundedGroups {
     if (this.#known.size >= this.most) return false;
     this.#known.add(key);
     return true;
+  }
+}
+
+/** Those of every session that is told of. */
+export class GroupsOfSessions {
+  readonly #groups = new WeakMap<SessionRecord, BoundedGroups>();
+
+  /** @param most groups of each session that are told apart */
+  constructor(readonly most: number) {}
+
+  of(record: SessionRecord): BoundedGroups {
+    let groups = this.#groups.get(record);
+    if (groups === undefined) this.#groups.set(record, (groups = new BoundedGroups(this.most)));
+    return groups;
   }
 }
 

@@ -3,6 +3,7 @@ import type { HistogramReaderHandle } from "../addon/types.js";
 import { toFailure } from "../failure/answer.js";
 import type { SessionRecord } from "../session/record.js";
 import { duration } from "../session/time.js";
+import { everyGroup } from "./bounded-groups.js";
 import type { Exported } from "./exported.js";
 
 /** What somebody does with the histograms of an interval. The next one is as long as that takes, if it takes longer. */
@@ -17,8 +18,6 @@ export interface FollowerOptions {
   cumulative: boolean;
   take: TakeInterval;
 }
-
-const everyGroup = 65_536;
 
 /**
  * Reads the histograms of every session as long as it runs, whoever made it. A reader like any other, but for one thing: a session

@@ -2,8 +2,7 @@ import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { MetricsServiceClient, type ExportMetricsServiceResponse } from "@latscope/proto/opentelemetry/collector";
 import type { ResourceMetrics } from "@latscope/proto/opentelemetry/metrics";
 import { readFile } from "node:fs/promises";
-import type { SessionRecord } from "../../session/record.js";
-import { BoundedGroups } from "../bounded-groups.js";
+import { GroupsOfSessions } from "../bounded-groups.js";
 import type { Exported } from "../exported.js";
 import { Follower } from "../follower.js";
 import type { Exporter } from "../start.js";
@@ -25,13 +24,13 @@ export interface OtlpTarget {
  * not taken once is in the next.
  */
 export async function startOtlp(target: OtlpTarget, intervalMs: number, exported: Exported): Promise<Exporter> {
-  const { endpoint, ca, groups: most } = target;
+  const { endpoint, ca } = target;
   const tls = endpoint.protocol === "https:";
   const security = tls
     ? credentials.createSsl(ca === undefined ? null : await readFile(ca))
     : credentials.createInsecure();
   const client = new MetricsServiceClient(endpoint.host, security);
-  const groups = new WeakMap<SessionRecord, BoundedGroups>();
+  const groups = new GroupsOfSessions(target.groups);
   const counts = { sent: 0, lost: 0, failing: "" };
   const failed = (why: string): void => {
     counts.lost += 1;
@@ -44,9 +43,8 @@ export async function startOtlp(target: OtlpTarget, intervalMs: number, exported
     intervalMs,
     cumulative: true,
     take: async (record, batch) => {
-      let bounded = groups.get(record);
-      if (bounded === undefined) groups.set(record, (bounded = new BoundedGroups(most)));
-      const metrics = resourceMetrics({ node: exported.node, session: record.id, batch, groups: bounded });
+      const point = { node: exported.node, session: record.id, batch, groups: groups.of(record) };
+      const metrics = resourceMetrics(point);
       const { error, response } = await send(client, metrics);
       const rejected = response?.partialSuccess?.rejectedDataPoints ?? 0n;
       if (error !== null) failed(error.message);

@@ -2,13 +2,10 @@ import { GetSnapshotRequest, GetSnapshotResponse, LossStage, RefusalReason, Sess
 import type { MetricFamily } from "@latscope/proto/io/prometheus/client";
 import { toFailure } from "../../failure/answer.js";
 import type { SessionRecord } from "../../session/record.js";
-import { BoundedGroups, type NamedHistogram } from "../bounded-groups.js";
+import { everyGroup, GroupsOfSessions, type NamedHistogram } from "../bounded-groups.js";
 import type { Exported } from "../exported.js";
 import { counter, gauge, histogram, type Point } from "./family.js";
 import { toPrometheus } from "./histogram.js";
-
-// More than a session can have.
-const everyGroup = 65_536;
 
 /** What one session has measured so far. */
 interface Snapshot {
@@ -20,13 +17,12 @@ interface Snapshot {
 /** What sessions measured, by group. It keeps in mind which groups it told of. */
 export class SessionFamilies {
   readonly #exported: Exported;
-  readonly #most: number;
-  readonly #groups = new WeakMap<SessionRecord, BoundedGroups>();
+  readonly #groups: GroupsOfSessions;
 
   /** @param most groups of each session that are told apart */
   constructor(exported: Exported, most: number) {
     this.#exported = exported;
-    this.#most = most;
+    this.#groups = new GroupsOfSessions(most);
   }
 
   async collect(): Promise<MetricFamily[]> {
@@ -102,9 +98,7 @@ export class SessionFamilies {
       const bytes = GetSnapshotRequest.encode(GetSnapshotRequest.fromPartial(request)).finish();
       const header = { node: this.#exported.node, session: name, scope: { principal: "" } };
       const answer = GetSnapshotResponse.decode(await handle.snapshot(Buffer.from(bytes), header));
-      let bounded = this.#groups.get(record);
-      if (bounded === undefined) this.#groups.set(record, (bounded = new BoundedGroups(this.#most)));
-      return { record, answer, groups: bounded.take(answer.groups) };
+      return { record, answer, groups: this.#groups.of(record).take(answer.groups) };
     } catch (error) {
       // It may be deleted during a scrape.
       if (toFailure(error)?.reason === "CLOSED") return undefined;
