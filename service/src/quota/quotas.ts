@@ -31,20 +31,25 @@ export class Quotas {
 
   /** The account of a caller, with the limits that hold for it now. */
   of(caller: Caller): Account {
+    return this.#of(caller, this.limitsOf(caller));
+  }
+
+  #of(caller: Caller, limits: QuotaLimits): Account {
     let account = this.#accounts.get(caller.owner);
     if (account === undefined) {
       this.#sweep();
       account = new Account();
       this.#accounts.set(caller.owner, account);
     }
-    account.limit(this.limitsOf(caller));
+    account.limit(limits);
     return account;
   }
 
   /** Counts a stream in. @returns how to count it out @throws Failure STREAM_QUOTA */
   enterStream(caller: Caller): () => void {
-    const account = this.of(caller);
-    const { streams } = this.limitsOf(caller);
+    const limits = this.limitsOf(caller);
+    const account = this.#of(caller, limits);
+    const { streams } = limits;
     if (streams !== undefined && account.streams >= streams) {
       throw exceeded(
         "STREAM_QUOTA",
@@ -79,9 +84,10 @@ export class Quotas {
 
   /** For an answer that cannot come piece by piece. @throws Failure BYTES_QUOTA while the caller was sent too much */
   checkBytes(caller: Caller): void {
-    const wait = this.of(caller).waitMs();
+    const limits = this.limitsOf(caller);
+    const wait = this.#of(caller, limits).waitMs();
     if (wait === 0) return;
-    const { bytesPerSecond, samplesPerSecond } = this.limitsOf(caller);
+    const { bytesPerSecond, samplesPerSecond } = limits;
     const rates = [
       ...(bytesPerSecond === undefined ? [] : [`${bytesPerSecond} bytes`]),
       ...(samplesPerSecond === undefined ? [] : [`${samplesPerSecond} samples`]),
