@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { bytes } from "../config/bytes.js";
 import { duration } from "../config/duration.js";
 import { listenAddress } from "../config/listen.js";
-import { described, withFallback } from "../config/option.js";
+import { absolutePath, count, described, withFallback } from "../config/option.js";
+import { keptFiles, rotatingFileBytes } from "../output/options.js";
 
-const groups = z.coerce.number().int().min(1).max(10_000);
-const path = z.string().startsWith("/", { error: "the path must be absolute" });
+const groups = count(10_000);
 
 const endpoint = z.string().transform((text, context): URL => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -31,7 +30,7 @@ export const exportOptions = {
     description: "send metrics to an OpenTelemetry receiver by OTLP over gRPC, in plaintext (http) or over TLS (https)",
     value: "URL",
   }),
-  otlpCa: described(path.optional(), {
+  otlpCa: described(absolutePath.optional(), {
     description: "who must have signed the receiver's certificate, in PEM (default: the authorities that Node knows)",
     value: "FILE",
   }),
@@ -39,16 +38,15 @@ export const exportOptions = {
     description: "how many groups of each session the receiver is told of; the others are counted together",
     value: "COUNT",
   }),
-  jsonFile: described(path.optional(), {
+  jsonFile: described(absolutePath.optional(), {
     description: "write the histograms of every session to this file, a line of JSON for each group and interval",
     value: "PATH",
   }),
-  jsonFileBytes: withFallback(
-    bytes.refine((amount) => amount >= 4096, { error: "it must be at least 4KiB" }),
-    "64MiB",
-    { description: "how large that file gets before it is compressed and put aside", value: "BYTES" },
-  ),
-  jsonFiles: withFallback(z.coerce.number().int().min(0).max(1000), "8", {
+  jsonFileBytes: withFallback(rotatingFileBytes, "64MiB", {
+    description: "how large that file gets before it is compressed and put aside",
+    value: "BYTES",
+  }),
+  jsonFiles: withFallback(keptFiles, "8", {
     description: "how many of those that were put aside are kept",
     value: "COUNT",
   }),
