@@ -3,7 +3,7 @@ import { parse as parsePath } from "node:path";
 import { toFailure } from "../failure/answer.js";
 import { checkDisplayName, checkLabels } from "../session/labels.js";
 import { checkSessionId } from "../session/name.js";
-import { messageFromYaml, type Problem } from "./yaml-message.js";
+import { messageFromYaml, snake, type Problem } from "./yaml-message.js";
 
 /** As for a request; see server/options.ts. */
 const maxBytes = 256 * 1024;
@@ -71,8 +71,4 @@ function refuse(file: string, problems: readonly Problem[]): void {
   if (problems.length === 0) return;
   const sorted = [...problems].sort(([a], [b]) => a - b);
   throw new SessionFileError(sorted.map(([line, message]) => `${file}:${line}: ${message}`).join("\n"));
-}
-
-function snake(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -155,6 +155,7 @@ function unknownField({ fields, typeName }: DescMessage, written: string): strin
   return `${typeName} has no field "${written}"; ${hint}`;
 }
 
-function snake(name: string): string {
+/** `serverPorts` -> `server_ports`, as the contract writes it. */
+export function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
