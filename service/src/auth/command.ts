@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { ConfigError } from "../config/error.js";
+import { orComplain } from "../config/complain.js";
 import type { QuestionFlags } from "./policy/question.js";
 import { tokenCommand } from "./token-command.js";
 
@@ -39,7 +39,7 @@ export function authCommand(): Command {
     )
     .option("--json", "one JSON object");
   check.action(async ({ json, ...flags }: QuestionFlags & { json?: true }) => {
-    process.exitCode = await run(flags, json === true);
+    process.exitCode = await orComplain(() => run(flags, json === true));
   });
   return new Command("auth").description("who may do what").addCommand(check).addCommand(tokenCommand());
 }
@@ -49,17 +49,11 @@ async function run(flags: QuestionFlags, json: boolean): Promise<number> {
   const { questionFrom } = await import("./policy/question.js");
   const { explain } = await import("./policy/explain.js");
   const { explanationJson, explanationLines } = await import("./policy/report.js");
-  try {
-    const question = await questionFrom(flags);
-    const explanation = await explain(question);
-    const lines = json ? [explanationJson(question, explanation)] : explanationLines(question, explanation);
-    process.stdout.write(lines.map((line) => `${line}\n`).join(""));
-    return explanation.allowed ? 0 : 1;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    for (const line of error.message.split("\n")) process.stderr.write(`latscope: ${line}\n`);
-    return 2;
-  }
+  const question = await questionFrom(flags);
+  const explanation = await explain(question);
+  const lines = json ? [explanationJson(question, explanation)] : explanationLines(question, explanation);
+  process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  return explanation.allowed ? 0 : 1;
 }
 
 function each<T>(parse: (text: string) => T): (text: string, earlier: T[] | undefined) => T[] {

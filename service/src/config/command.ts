@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { ConfigError } from "./error.js";
+import { orComplain } from "./complain.js";
 import { defaultConfigPath, readConfigFile } from "./file.js";
 import { isList, loadConfig, optionNames, type RawConfig } from "./load.js";
 import { flagOf, variableOf } from "./name.js";
@@ -47,17 +47,6 @@ export function configCommand(): Command {
 async function sources({ config: path, ...flags }: ConfigFlags): Promise<Parameters<typeof loadConfig>> {
   const variable = process.env[configVariable] ?? "";
   return [flags, process.env, await readConfigFile(path ?? (variable === "" ? undefined : variable))];
-}
-
-/** @returns the exit code: 2 for a configuration that cannot be used, after saying why */
-async function orComplain(work: () => Promise<number>): Promise<number> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    for (const line of error.message.split("\n")) process.stderr.write(`latscope: ${line}\n`);
-    return 2;
-  }
 }
 
 function withOptions(command: Command): Command {
