@@ -2,12 +2,12 @@ import pino from "pino";
 import { openSources } from "../auth/open-sources.js";
 import { ConfigError } from "./error.js";
 import type { ConfigFile, RawValue } from "./file.js";
-import { givenValues, loadConfig, optionNames, type RawConfig } from "./load.js";
+import { givenValues, loadConfig, type RawConfig } from "./load.js";
 import { formatAddress } from "./listen.js";
 import type { Listener } from "./listener.js";
 import { keyOf } from "./name.js";
 import { metaOf } from "./option.js";
-import { options } from "./schema.js";
+import { optionNames, options } from "./schema.js";
 
 /**
  * What a configuration comes to, in the form of a file, with where each value comes from.

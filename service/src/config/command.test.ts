@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { serveCommand } from "./command.js";
-import { optionNames } from "./load.js";
+import { optionNames } from "./schema.js";
 import { flagOf, variableOf } from "./name.js";
 
 describe("serveCommand", () => {

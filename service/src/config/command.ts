@@ -1,10 +1,10 @@
 import { Command, Option } from "commander";
 import { orComplain } from "./complain.js";
 import { defaultConfigPath, readConfigFile } from "./file.js";
-import { isList, loadConfig, optionNames, type RawConfig } from "./load.js";
+import { isList, loadConfig, type RawConfig } from "./load.js";
 import { flagOf, variableOf } from "./name.js";
 import { metaOf } from "./option.js";
-import { options, type OptionName } from "./schema.js";
+import { optionNames, options, type OptionName } from "./schema.js";
 
 const configVariable = "LATSCOPE_CONFIG";
 

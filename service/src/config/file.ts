@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { ConfigError } from "./error.js";
 import { keyOf } from "./name.js";
 import { listenerEntry } from "./listener.js";
-import { options, type OptionName } from "./schema.js";
+import { optionNames, type OptionName } from "./schema.js";
 
 /** Where the file is looked for when nobody says where it is. */
 export const defaultConfigPath = "/etc/latscope/config.yaml";
@@ -39,14 +39,12 @@ export async function readConfigFile(path: string | undefined): Promise<ConfigFi
   return parseConfig(from, text);
 }
 
-const namesByKey = new Map((Object.keys(options) as OptionName[]).map((name) => [keyOf(name), name]));
-const listenerNamesByKey = new Map(Object.keys(listenerEntry.shape).map((name) => [keyOf(name), name]));
-
 /** The keys of the file, and the option that each stands for. */
-export const fileKeys: ReadonlyMap<string, OptionName | "listeners"> = new Map([
-  ...namesByKey,
-  ["listeners", "listeners"] as const,
-]);
+export const fileKeys: ReadonlyMap<string, OptionName | "listeners"> = new Map(
+  [...optionNames, "listeners" as const].map((name) => [keyOf(name), name]),
+);
 
 /** The keys of an entry of `listeners`. */
-export const listenerKeys: ReadonlyMap<string, string> = listenerNamesByKey;
+export const listenerKeys: ReadonlyMap<string, string> = new Map(
+  Object.keys(listenerEntry.shape).map((name) => [keyOf(name), name]),
+);

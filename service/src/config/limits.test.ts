@@ -4,7 +4,7 @@ import { auditOptions } from "../audit/options.js";
 import { exportOptions } from "../export/options.js";
 import { guardOptions } from "../guard/options.js";
 import { quotaOptions } from "../quota/limits.js";
-import { optionNames } from "./load.js";
+import { optionNames } from "./schema.js";
 import { flagOf } from "./name.js";
 import { metaOf } from "./option.js";
 import { options } from "./schema.js";

@@ -1,17 +1,16 @@
+import { z } from "zod";
 import { ConfigError } from "./error.js";
 import type { ConfigFile, RawValue } from "./file.js";
 import { flagOf, keyOf, variableOf } from "./name.js";
-import { configSchema, options, type Config, type OptionName } from "./schema.js";
+import { configSchema, optionNames, options, type Config, type OptionName } from "./schema.js";
 
 /** Raw values by option, as flags, variables or the file give them. */
 export type RawConfig = Partial<Record<OptionName, RawValue>>;
 
-export const optionNames = Object.keys(options) as OptionName[];
-
-const lists: ReadonlySet<OptionName> = new Set<OptionName>(["listen", "nodeLabel", "jwtAlgorithm"]);
-
+/** Whether an option takes several values. */
 export function isList(name: OptionName): boolean {
-  return lists.has(name);
+  const option: z.ZodType = options[name];
+  return option instanceof z.ZodDefault && option.unwrap() instanceof z.ZodArray;
 }
 
 /** Where the values of a configuration come from, those that win first. */

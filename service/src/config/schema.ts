@@ -175,6 +175,8 @@ export const options = {
 
 export type OptionName = keyof typeof options;
 
+export const optionNames = Object.keys(options) as OptionName[];
+
 const listenerNames = Object.keys(listenerOptions) as (keyof typeof listenerOptions)[];
 
 /** The service's configuration, from flags, environment and file alike; `listeners` stands in the file only. */
