@@ -5,7 +5,7 @@ import type { PeerOf } from "../addon/types.js";
 import { refuseToken } from "../auth/bearer.js";
 import { lasting, type Credential } from "../auth/credential.js";
 import { insecurePrincipal, unixPrincipal } from "../auth/principal.js";
-import { formatAddress } from "../config/listen.js";
+import { addressOf } from "./tcp.js";
 
 /** Tells who makes a call, by its token or by what the connection itself shows; throws, or rejects with, a Failure UNAUTHENTICATED. */
 export type Authenticate = (token: string | undefined) => Credential | Promise<Credential>;
@@ -87,8 +87,4 @@ function always(credential: Credential): Authenticate {
     refuseToken(token);
     return credential;
   };
-}
-
-function addressOf({ remoteAddress = "", remotePort = 0 }: Socket): string {
-  return formatAddress({ host: remoteAddress, port: remotePort });
 }

@@ -10,8 +10,8 @@ import type { Logger } from "../log/logger.js";
 import { takeActivated, type Activated } from "./activation.js";
 import type { Connections } from "./connections.js";
 import { ListenError } from "./listen-error.js";
-import { addressOf, Strangers } from "./strangers.js";
-import { listenTcp } from "./tcp.js";
+import { Strangers } from "./strangers.js";
+import { addressOf, listenTcp } from "./tcp.js";
 import { tlsAcceptor } from "./tls.js";
 import { listenUnix, socketGroup, type SocketGroup } from "./unix-socket.js";
 

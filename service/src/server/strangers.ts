@@ -1,4 +1,5 @@
 import type { Server as NetServer, Socket } from "node:net";
+import { addressOf } from "./tcp.js";
 
 /** What strangers may take up. */
 export interface StrangerLimits {
@@ -24,7 +25,7 @@ export class Strangers {
     });
   }
 
-  /** Somebody has shown on this connection who it is. @param from `remoteAddress:remotePort` */
+  /** Somebody has shown on this connection who it is. @param from `HOST:PORT` */
   known(from: string): void {
     clearTimeout(this.#waiting.get(from)?.timer);
     this.#waiting.delete(from);
@@ -48,9 +49,4 @@ export class Strangers {
     this.known(from);
     socket?.destroy();
   }
-}
-
-/** Where a connection comes from; no two of a listener have the same. */
-export function addressOf({ remoteAddress, remotePort }: Pick<Socket, "remoteAddress" | "remotePort">): string {
-  return `${String(remoteAddress)} ${String(remotePort)}`;
 }

@@ -1,4 +1,4 @@
-import type { AddressInfo, Server as NetServer } from "node:net";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { formatAddress, type ListenAddress } from "../config/listen.js";
 import { ListenError } from "./listen-error.js";
 
@@ -13,4 +13,9 @@ export function listenTcp(server: NetServer, address: ListenAddress): Promise<Li
       resolve({ host: address.host, port });
     });
   });
+}
+
+/** Where a connection comes from, as `HOST:PORT`; no two of a listener have the same. */
+export function addressOf({ remoteAddress = "", remotePort = 0 }: Socket): string {
+  return formatAddress({ host: remoteAddress, port: remotePort });
 }
