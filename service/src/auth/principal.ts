@@ -25,5 +25,11 @@ export function unixPrincipal({ uid, gids }: Peer): Principal {
   return { kind: "unix", name: `uid:${uid}`, uid, gids, uris: [], dnsNames: [] };
 }
 
+/** Whom a token is for. @param claims what a JWT says besides */
+export function tokenPrincipal(subject: string, claims?: Principal["claims"]): Principal {
+  const name = `token:${subject}`;
+  return { kind: "token", name, subject, ...(claims === undefined ? {} : { claims }), uris: [], dnsNames: [] };
+}
+
 /** Somebody on plaintext TCP, where nobody can be told from another. */
 export const insecurePrincipal: Principal = { kind: "insecure", name: "", uris: [], dnsNames: [] };

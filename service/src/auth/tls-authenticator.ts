@@ -4,6 +4,7 @@ import { Failure } from "../failure/failure.js";
 import { certificatePrincipal, leadsTo } from "./certificate.js";
 import type { Credential } from "./credential.js";
 import type { JwtVerifier } from "./jwt.js";
+import { tokenPrincipal } from "./principal.js";
 import type { Reloading } from "./reloading.js";
 import type { TlsMaterial } from "./tls-material.js";
 import type { Tokens } from "./tokens.js";
@@ -38,7 +39,7 @@ export class TlsAuthenticator {
           throw revoked(`the token of token:${subject} is no longer accepted`);
       };
       recheck();
-      return { principal: { kind: "token", name: `token:${subject}`, subject, uris: [], dnsNames: [] }, recheck };
+      return { principal: tokenPrincipal(subject), recheck };
     }
     if (jwts !== undefined && token.split(".").length === 3) return byJwt(token, jwts);
     const description =
@@ -51,7 +52,6 @@ export class TlsAuthenticator {
 
 async function byJwt(token: string, jwts: Reloading<JwtVerifier>): Promise<Credential> {
   const { subject, claims, expiresAt } = await jwts.current(token);
-  const principal = { kind: "token" as const, name: `token:${subject}`, subject, claims, uris: [], dnsNames: [] };
   const recheck = async (): Promise<void> => {
     try {
       await jwts.current(token);
@@ -59,7 +59,7 @@ async function byJwt(token: string, jwts: Reloading<JwtVerifier>): Promise<Crede
       throw revoked(`the token of token:${subject} is no longer accepted`);
     }
   };
-  return { principal, expiresAt, recheck };
+  return { principal: tokenPrincipal(subject, claims), expiresAt, recheck };
 }
 
 /** It is checked without waiting for anything. */

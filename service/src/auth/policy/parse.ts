@@ -1,6 +1,7 @@
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from "yaml";
 import type { $ZodIssue } from "zod/v4/core";
 import { ConfigError } from "../../config/error.js";
+import { keyOf } from "../../config/name.js";
 import type { Principal } from "../principal.js";
 import { authority, defaultPolicy, type Policy } from "./authority.js";
 import { matches } from "./matcher.js";
@@ -107,5 +108,5 @@ function camel(name: string): string {
 }
 
 function kebab(name: string): string {
-  return name.startsWith("-") ? name.slice(1) : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return name.startsWith("-") ? name.slice(1) : keyOf(name);
 }

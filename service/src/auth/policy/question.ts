@@ -1,7 +1,7 @@
 import { Session, SessionSpec } from "@latscope/proto";
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../config/error.js";
-import { insecurePrincipal, type Principal } from "../principal.js";
+import { insecurePrincipal, tokenPrincipal, unixPrincipal, type Principal } from "../principal.js";
 import { defaultPolicy } from "./authority.js";
 import type { Question } from "./explain.js";
 import { messageFromJson } from "./json-message.js";
@@ -54,17 +54,8 @@ function principalFrom(flags: QuestionFlags): Principal {
   const kinds = Object.entries(given).filter(([, is]) => is);
   if (kinds.length !== 1) throw new ConfigError(`say who asks, by one of ${Object.keys(given).join(", ")}`);
   if (flags.insecure === true) return insecurePrincipal;
-  if (uid !== undefined) return { kind: "unix", name: `uid:${uid}`, uid, gids: gid ?? [], uris, dnsNames };
-  if (subject !== undefined) {
-    return {
-      kind: "token",
-      name: `token:${subject}`,
-      subject,
-      claims: Object.fromEntries(claim ?? []),
-      uris,
-      dnsNames,
-    };
-  }
+  if (uid !== undefined) return unixPrincipal({ uid, gids: gid ?? [] });
+  if (subject !== undefined) return tokenPrincipal(subject, Object.fromEntries(claim ?? []));
   const name = uris.find((uri) => uri.startsWith("spiffe://")) ?? dnsNames.map((dns) => `dns:${dns}`)[0];
   if (name === undefined)
     throw new ConfigError("say who asks: --gid goes with --uid, --claim with --subject, and a --uri is a SPIFFE URI");

@@ -44,7 +44,7 @@ export const everything: Targets = {
 const ownNamespace = "own";
 
 /** Whether nothing is held back. */
-export function isEverything(targets: Targets): boolean {
+function isEverything(targets: Targets): boolean {
   return Object.values(targets).every((granted) => granted === "all");
 }
 
