@@ -1,3 +1,4 @@
+import { reasonOf } from "../failure/reason-of.js";
 import type { Collector, CollectorOptions, PeerOf } from "./types.js";
 
 /** What the native addon exports to the service. */
@@ -27,7 +28,7 @@ export async function loadAddon(): Promise<Addon> {
   try {
     return await import("@latscope/addon");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonOf(cause);
     throw new AddonError(`the native addon cannot be loaded (npm run build makes it): ${why}`, { cause });
   }
 }

@@ -2,6 +2,7 @@ import { createPublicKey } from "node:crypto";
 import type { JSONWebKeySet, JWTVerifyGetKey } from "jose";
 import type { JwtRules } from "../config/listener.js";
 import { Failure } from "../failure/failure.js";
+import { reasonOf } from "../failure/reason-of.js";
 import { isSubject } from "./tokens.js";
 
 /** How far the clocks of issuer and host may be apart, in seconds. */
@@ -40,7 +41,7 @@ export async function jwtVerifier(
     } catch (error) {
       if (error instanceof JWTExpired) throw Failure.of("TOKEN_EXPIRED", "the token has expired");
       throw Failure.of("TOKEN_INVALID", "the token is not accepted here; the service's log says why", {
-        log: error instanceof Error ? error.message : String(error),
+        log: reasonOf(error),
       });
     }
   };
@@ -59,7 +60,7 @@ function readKeys(
   try {
     return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonOf(cause);
     throw new Error(`${path}: is neither a JWK set nor a public key in PEM: ${why}`, { cause });
   }
 }

@@ -1,5 +1,6 @@
 import { readFile, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
+import { reasonOf } from "../failure/reason-of.js";
 import type { Logger } from "../log/logger.js";
 import { FolderWatch } from "./folder-watch.js";
 
@@ -92,8 +93,4 @@ export class Reloading<T> {
 
 async function readAll(paths: readonly string[]): Promise<Buffer[]> {
   return Promise.all(paths.map((path) => readFile(path)));
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

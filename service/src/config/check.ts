@@ -1,5 +1,6 @@
 import pino from "pino";
 import { openSources } from "../auth/open-sources.js";
+import { reasonOf } from "../failure/reason-of.js";
 import { ConfigError } from "./error.js";
 import type { ConfigFile, RawValue } from "./file.js";
 import { givenValues, loadConfig, type RawConfig } from "./load.js";
@@ -50,7 +51,7 @@ async function checkSessions(path: string): Promise<void> {
   const { parseSession, SessionFileError } = await import("../declared/parse.js");
   const problems: string[] = [];
   const { files } = await readFolder(path).catch((error: unknown) => {
-    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(`${path}: ${reasonOf(error)}`);
   });
   for (const [name, contents] of files) {
     try {
@@ -74,7 +75,7 @@ async function checkFiles(listeners: readonly Listener[]): Promise<void> {
       const { all } = await openSources(tls, where, pino({ level: "silent" }));
       for (const each of all) each.close();
     } catch (error) {
-      problems.push(`${where}: ${error instanceof Error ? error.message : String(error)}`);
+      problems.push(`${where}: ${reasonOf(error)}`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));

@@ -6,6 +6,7 @@ import { FolderWatch } from "../auth/folder-watch.js";
 import { grantOf, type Grant } from "../auth/policy/grant.js";
 import type { Policies } from "../auth/policy/policies.js";
 import { ConfigError } from "../config/error.js";
+import { reasonOf } from "../failure/reason-of.js";
 import type { Logger } from "../log/logger.js";
 import { selectNode, type ThisNode } from "../node/select.js";
 import type { SessionRecord } from "../session/record.js";
@@ -240,8 +241,4 @@ function ownerOf(name: string): string {
 function sameFixedFields(one: SessionSpec, other: SessionSpec): boolean {
   const live = { filters: [], exclude: [], collection: undefined, limits: undefined };
   return isDeepStrictEqual({ ...one, ...live }, { ...other, ...live });
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

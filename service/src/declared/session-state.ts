@@ -1,4 +1,5 @@
 import { SessionState as State, type SessionStateStatus } from "@latscope/proto";
+import { reasonOf } from "../failure/reason-of.js";
 import type { Logger } from "../log/logger.js";
 import type { SessionRecord } from "../session/record.js";
 import type { Sessions } from "../session/sessions.js";
@@ -124,8 +125,4 @@ export class SessionState {
 
 function comesBack({ state, stream, principal }: SessionRecord): boolean {
   return [State.RUNNING, State.DEGRADED].includes(state) && stream === undefined && principal !== undefined;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,6 +9,7 @@ import {
 import { closestMatch } from "leven";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
 import { schemaOf } from "../auth/policy/json-message.js";
+import { reasonOf } from "../failure/reason-of.js";
 
 /** Further from every known field than this, an unknown one is no slip of the pen. */
 const nearEnough = 4;
@@ -60,7 +61,7 @@ class Reader {
       this.plain(this.#document.contents);
       return [];
     } catch (error) {
-      return [[1, error instanceof Error ? error.message : String(error)]];
+      return [[1, reasonOf(error)]];
     }
   }
 
@@ -125,7 +126,7 @@ class Reader {
       fromJson(schema, json, { registry: this.#registry });
       return undefined;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = reasonOf(error);
       return message.replace(/^cannot decode (?:message|field) (\S+) from JSON: /, "is no $1: ");
     }
   }

@@ -1,3 +1,4 @@
+import { reasonOf } from "../failure/reason-of.js";
 import type { Logger } from "../log/logger.js";
 
 /** Where lines go. One write at a time. */
@@ -107,7 +108,7 @@ export class LineQueue {
     try {
       await sink.write(lost === undefined ? lines : [lossLine(lost), ...lines]);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = reasonOf(error);
       // Once, not for each line: whoever looks at the log sees when it began.
       if (this.#failing === "") log.error({ sink: sink.name }, `${sink.name} cannot be written: ${why}`);
       this.#failing = why;

@@ -1,5 +1,6 @@
 import type { BinaryReader } from "@bufbuild/protobuf/wire";
 import { Failure } from "../failure/failure.js";
+import { reasonOf } from "../failure/reason-of.js";
 
 interface Decoder<T> {
   decode(input: BinaryReader | Uint8Array): T;
@@ -15,6 +16,6 @@ export function decodeRequest<T>(type: Decoder<T>, bytes: Uint8Array): T {
 }
 
 export function malformed(cause: unknown): Failure {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = reasonOf(cause);
   return Failure.of("MESSAGE_MALFORMED", `the request is not the protobuf message it should be: ${why}`);
 }

@@ -6,6 +6,7 @@ import { TlsAuthenticator } from "../auth/tls-authenticator.js";
 import { formatAddress } from "../config/listen.js";
 import type { Listener, TlsListener } from "../config/listener.js";
 import type { Config } from "../config/schema.js";
+import { reasonOf } from "../failure/reason-of.js";
 import type { Logger } from "../log/logger.js";
 import { takeActivated, type Activated } from "./activation.js";
 import type { Connections } from "./connections.js";
@@ -114,7 +115,7 @@ export class Listeners {
   async #acceptTls(server: NetServer, tls: TlsListener, where: string): Promise<(socket: Socket) => void> {
     const { config, connections, calls, log } = this.#parts;
     const sources = await openSources(tls, where, log).catch((cause: unknown) => {
-      throw new ListenError(`cannot listen on ${where}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      throw new ListenError(`cannot listen on ${where}: ${reasonOf(cause)}`, {
         cause,
       });
     });

@@ -4,6 +4,7 @@ import { chown, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect, createServer, type Server as NetServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { reasonOf } from "../failure/reason-of.js";
 import { ListenError } from "./listen-error.js";
 
 /** `sun_path` of unix(7), without its NUL; a longer one would silently be cut. */
@@ -42,7 +43,7 @@ export async function listenUnix(
     });
     return server;
   } catch (cause) {
-    throw new ListenError(`cannot listen on unix:${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    throw new ListenError(`cannot listen on unix:${path}: ${reasonOf(cause)}`, {
       cause,
     });
   }

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../config/error.js";
+import { reasonOf } from "../../failure/reason-of.js";
 import type { Logger } from "../../log/logger.js";
 import { Reloading } from "../reloading.js";
 import type { Policy } from "./authority.js";
@@ -22,7 +23,7 @@ export async function openPolicies(path: string | undefined, log: Logger): Promi
   const parse = ([text]: readonly Buffer[]): Policy => parsePolicy(path, String(text));
   const file = await Reloading.open({ what: "policy", paths: [path], parse, log }).catch((cause: unknown) => {
     if (cause instanceof ConfigError) throw cause;
-    throw new ConfigError(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    throw new ConfigError(`${path}: ${reasonOf(cause)}`);
   });
   return {
     policies: new Policies(file),

@@ -1,6 +1,7 @@
 import { Session, SessionSpec } from "@latscope/proto";
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../config/error.js";
+import { reasonOf } from "../../failure/reason-of.js";
 import { insecurePrincipal, tokenPrincipal, unixPrincipal, type Principal } from "../principal.js";
 import { defaultPolicy } from "./authority.js";
 import type { Question } from "./explain.js";
@@ -79,7 +80,7 @@ async function message(type: string, path: string): Promise<Uint8Array> {
     return await messageFromJson(type, (await read(path)).toString());
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`${path}: is no ${type} in JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(`${path}: is no ${type} in JSON: ${reasonOf(error)}`);
   }
 }
 
@@ -87,6 +88,6 @@ async function read(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(`${path}: ${reasonOf(error)}`);
   }
 }
