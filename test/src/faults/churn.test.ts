@@ -1,4 +1,3 @@
-import type { GetStatusResponse } from "@latscope/proto";
 import { expect, test } from "vitest";
 
 import { BareConnection } from "../harness/bare.js";
@@ -46,9 +45,8 @@ async function visit(service: Service, session: string, random: () => number): P
   }
 }
 
-async function streams({ client }: Service): Promise<number | undefined> {
-  const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-  return nodes[0]?.streams;
+async function streams({ client }: Service): Promise<number> {
+  return (await client.status()).streams;
 }
 
 async function sessions({ client }: Service): Promise<number> {

@@ -1,10 +1,8 @@
 import { truncate } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { GetStatusResponse, HostStatus } from "@latscope/proto";
 import { expect, test } from "vitest";
 
-import { unary } from "../harness/client.js";
 import { run } from "../harness/command.js";
 import { eventually } from "../harness/eventually.js";
 import { scopeOfEachTest } from "../harness/scope.js";
@@ -26,12 +24,8 @@ test("a full disk under audit, state and exported lines holds nothing up, and is
   ];
   const service = await Service.start(scope, cast.network.client, { flags });
   const { client } = service;
-  const status = async (): Promise<HostStatus> => {
-    const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-    return nodes[0] ?? expect.fail();
-  };
   const failing = async (): Promise<boolean[]> => {
-    const { audit, sessionState, exporters } = await status();
+    const { audit, sessionState, exporters } = await client.status();
     return [audit?.failing, sessionState?.failing, exporters[0]?.failing].map((text) => text !== "");
   };
   const witness = await Witness.start(cast, service);
@@ -46,7 +40,7 @@ test("a full disk under audit, state and exported lines holds nothing up, and is
 
   await truncate(filler, 0);
   await eventually("none fails", async () => (await failing()).every((fails) => !fails), 20_000);
-  expect((await status()).audit).toMatchObject({ lost: 0n });
+  expect((await client.status()).audit).toMatchObject({ lost: 0n });
   await witness.settle();
   const { stdout } = await run(["cat", join(disk, "state", "sessions.json")]);
   expect(stdout).toContain(made.name);

@@ -1,5 +1,4 @@
 import { Authority } from "@latscope/service/testing/authority";
-import type { GetStatusResponse } from "@latscope/proto";
 import { createHash, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,7 +6,6 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { bpfObjectsOf } from "../harness/bpf.js";
-import { unary } from "../harness/client.js";
 import { Endpoint } from "../harness/endpoint.js";
 import { eventually } from "../harness/eventually.js";
 import { scopeOfEachTest } from "../harness/scope.js";
@@ -22,9 +20,8 @@ const GRACE_MS = 10_000;
 
 const scope = scopeOfEachTest();
 
-async function streams({ client }: Service): Promise<number | undefined> {
-  const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-  return nodes[0]?.streams;
+async function streams({ client }: Service): Promise<number> {
+  return (await client.status()).streams;
 }
 
 test("a client whose host goes without a word is noticed by the keepalive, and its session ends", async () => {

@@ -7,6 +7,8 @@ import {
   SessionSpec,
   StreamSamplesRequest,
   type CreateSessionResponse,
+  type GetStatusResponse,
+  type HostStatus,
   type Session,
 } from "@latscope/proto";
 import { HealthCheckResponse_ServingStatus, HealthClient, type HealthCheckResponse } from "@latscope/proto/grpc/health";
@@ -57,6 +59,14 @@ export class Client {
     });
     const { status } = await unary<HealthCheckResponse>((answer) => this.health.check({ service: "" }, answer));
     if (status !== HealthCheckResponse_ServingStatus.SERVING) throw new Error(`health is ${String(status)}`);
+  }
+
+  /** What the service tells of its host. */
+  async status(): Promise<HostStatus> {
+    const { nodes } = await unary<GetStatusResponse>((answer) => this.nodes.getStatus({ nodes: undefined }, answer));
+    const [status] = nodes;
+    if (status === undefined) throw new Error("GetStatus answered no host");
+    return status;
   }
 
   /** Creates a session and gives it back as the server answered. */

@@ -1,10 +1,9 @@
 import { readFile, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { GetStatusResponse } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
-import { ALL_TCP, unary, type Client } from "../harness/client.js";
+import { ALL_TCP, type Client } from "../harness/client.js";
 import { run } from "../harness/command.js";
 import { eventually } from "../harness/eventually.js";
 import { Namespace } from "../harness/netns.js";
@@ -24,8 +23,7 @@ async function lines(path: string): Promise<Line[]> {
 }
 
 async function status(client: Client) {
-  const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-  return nodes[0]?.audit;
+  return (await client.status()).audit;
 }
 
 describe("the audit of a service", () => {

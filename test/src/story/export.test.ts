@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { GetSnapshotRequest, type GetSnapshotResponse, type GetStatusResponse } from "@latscope/proto";
+import { GetSnapshotRequest, type GetSnapshotResponse } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
 import { unary, type Client } from "../harness/client.js";
@@ -33,8 +33,7 @@ async function measured(client: Client, session: string): Promise<GetSnapshotRes
 }
 
 async function exporters(client: Client) {
-  const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-  return nodes[0]?.exporters;
+  return (await client.status()).exporters;
 }
 
 interface OtlpRequest {
@@ -81,7 +80,7 @@ describe("histograms leave", () => {
     await receiver.lineWhere((line) => line === "refuse");
     await echoes(scope, network, 20);
     await service.stderrHas("not now");
-    await eventually("a failure is counted", async () => ((await exporters(client))?.[0]?.lost ?? 0n) > 1n);
+    await eventually("a failure is counted", async () => ((await exporters(client))[0]?.lost ?? 0n) > 1n);
     expect(service.stderr.match(/not now/g)).toHaveLength(1);
     receiver.write("accept\n");
     await receiver.lineWhere((line) => line === "accept");

@@ -1,10 +1,4 @@
-import {
-  SessionState,
-  SessionView,
-  StopReason,
-  type GetSessionResponse,
-  type GetStatusResponse,
-} from "@latscope/proto";
+import { SessionState, SessionView, StopReason, type GetSessionResponse } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
 import { ALL_TCP, unary, type Client } from "../harness/client.js";
@@ -21,11 +15,6 @@ async function session(client: Client, name: string) {
     client.sessions.getSession({ name, view: SessionView.BASIC }, done),
   );
   return answer.session;
-}
-
-async function overhead(client: Client) {
-  const { nodes } = await unary<GetStatusResponse>((done) => client.nodes.getStatus({ nodes: undefined }, done));
-  return nodes[0]?.overhead;
 }
 
 describe("a service whose programs cost more than is granted", () => {
@@ -74,7 +63,7 @@ describe("a service whose programs cost more than is granted", () => {
     expect((await session(client, older.name))?.effectiveSpec?.collection?.maxSamplesPerSecond).toBe(50);
     load.abort();
     await loaded;
-    expect(await overhead(client)).toMatchObject({
+    expect((await client.status()).overhead).toMatchObject({
       maxCpuShare: 0.000_01,
       thinnings: 3n,
       restorations: 0n,

@@ -1,4 +1,4 @@
-import { GetSessionRequest, type GetSessionResponse, type GetStatusResponse } from "@latscope/proto";
+import { GetSessionRequest, type GetSessionResponse } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
 
 import { BareConnection } from "../harness/bare.js";
@@ -19,9 +19,8 @@ async function subscribers({ client }: Service, name: string): Promise<number | 
   return session?.stats?.subscribers;
 }
 
-async function streams({ client }: Service): Promise<number | undefined> {
-  const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-  return nodes[0]?.streams;
+async function streams({ client }: Service): Promise<number> {
+  return (await client.status()).streams;
 }
 
 /** 250 readers on ten connections; half of them cancel, the connections of the others vanish. Then nothing of them is left. */

@@ -10,7 +10,6 @@ import {
   UpdateSessionRequest,
   WatchSessionsRequest,
   type GetSessionResponse,
-  type GetStatusResponse,
   type Session,
   type WatchSessionsResponse,
 } from "@latscope/proto";
@@ -42,11 +41,6 @@ spec:
 async function get(client: Client, name: string): Promise<Session | undefined> {
   const request = GetSessionRequest.fromPartial({ name });
   return (await unary<GetSessionResponse>((answer) => client.sessions.getSession(request, answer))).session;
-}
-
-async function status(client: Client) {
-  const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-  return nodes[0];
 }
 
 /** What WatchSessions tells, as it comes. */
@@ -111,7 +105,7 @@ test("a session runs as its file says, for as long as there is one", async () =>
 
   await writeFile(join(folder, "edge.yaml"), edge(443, "third").replace("first:", "frist:"));
   await service.process.stderrHas("edge.yaml:6:");
-  expect((await status(service.client))?.sessionFiles).toEqual([
+  expect((await service.client.status()).sessionFiles).toEqual([
     {
       file: "edge.yaml",
       session: "sessions/edge",
@@ -184,7 +178,7 @@ test("a session survives the death of the service, under its name and with a new
     labels: { seen: "file" },
   });
   expect((await failureOf(get(second.client, "sessions/over"))).reason).toBe("SESSION_NOT_FOUND");
-  expect(await status(second.client)).toMatchObject({ sessions: 2, sessionState: { path: written, failing: "" } });
+  expect(await second.client.status()).toMatchObject({ sessions: 2, sessionState: { path: written, failing: "" } });
   // Its numbers are another session's; who resumes is told so, and begins anew.
   const resumed = second.client.stream({ session: "sessions/mine", cursor });
   expect((await failureOf(resumed.next())).reason).toBe("CURSOR_INVALID");
@@ -207,9 +201,9 @@ describe("the memory of sessions", () => {
     const service = await Service.start(scope, namespace, { flags, socket });
     await service.process.stderrHas("cannot be written");
     await service.client.create({ probes: [{ tcp: {} }], interfaces: ["lo"] }, "kept");
-    expect((await status(service.client))?.sessionState?.failing).toContain("ENOSPC");
+    expect((await service.client.status()).sessionState?.failing).toContain("ENOSPC");
     await truncate(filler, 0);
-    await eventually("it is written", async () => (await status(service.client))?.sessionState?.failing === "");
+    await eventually("it is written", async () => (await service.client.status()).sessionState?.failing === "");
     service.process.kill("SIGKILL");
     await service.process.exit;
     expect(service.process.stderr.match(/cannot be written/g)).toHaveLength(1);
@@ -222,7 +216,7 @@ describe("the memory of sessions", () => {
     await writeFile(join(state, "sessions.json"), '{"version":1,"sess');
     const service = await Service.start(scope, await Namespace.create(scope), { flags: ["--state-dir", state] });
     await service.process.stderrHas("no session comes back");
-    expect(await status(service.client)).toMatchObject({ sessions: 0, sessionState: { failing: "" } });
+    expect(await service.client.status()).toMatchObject({ sessions: 0, sessionState: { failing: "" } });
     expect((await run(["cat", join(state, "sessions.json.broken")])).stdout).toBe('{"version":1,"sess');
   });
 });

@@ -4,8 +4,6 @@ import {
   SessionView,
   type CreateSessionResponse,
   type GetSessionResponse,
-  type GetStatusResponse,
-  type HostStatus,
   type ProgramStats,
 } from "@latscope/proto";
 import { describe, expect, test } from "vitest";
@@ -18,11 +16,6 @@ import { stage } from "../harness/stage.js";
 import { CLIENT, direct, SERVER } from "../harness/topology.js";
 
 const SPEC = { ...ALL_TCP, interfaces: [CLIENT.interface] };
-
-async function status(client: Client): Promise<HostStatus | undefined> {
-  const { nodes } = await unary<GetStatusResponse>((answer) => client.nodes.getStatus({ nodes: undefined }, answer));
-  return nodes[0];
-}
 
 async function programs(client: Client, name: string, view = SessionView.BASIC): Promise<ProgramStats[]> {
   const request = GetSessionRequest.fromPartial({ name, view });
@@ -60,7 +53,7 @@ describe("what a session costs", () => {
     for (const { bytecode, verifierLog } of await programs(service.client, name)) {
       expect([bytecode.length, verifierLog]).toEqual([0, ""]);
     }
-    const { bpfTime, cpuTime, kernelMemoryBytes = 0n, residentBytes = 0n } = (await status(service.client)) ?? {};
+    const { bpfTime, cpuTime, kernelMemoryBytes, residentBytes } = await service.client.status();
     expect((bpfTime?.seconds ?? 0n) > 0n || (bpfTime?.nanos ?? 0) > 0).toBe(true);
     expect((cpuTime?.seconds ?? 0n) > 0n || (cpuTime?.nanos ?? 0) > 0).toBe(true);
     expect(kernelMemoryBytes).toBeGreaterThan(1_048_576n);
